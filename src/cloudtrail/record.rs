@@ -1,0 +1,304 @@
+//! One CloudTrail record, alone or in the wrapping it arrived in, and what it means.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::denial::{Denial, DenialParts};
+use super::lenient::{Nested, Scalar, ScalarList};
+use super::message::DenialMessage;
+use super::principal::{Identified, UserIdentity};
+use super::secret::Secrets;
+use crate::text::Text;
+
+const MAX_ID_BYTES: usize = 64;
+const MAX_REGION_BYTES: usize = 32;
+const MAX_SOURCE_IP_BYTES: usize = 40;
+const MAX_ARN_BYTES: usize = 256;
+const MAX_QUOTED_BYTES: usize = 48;
+const MAX_SYNTAX_BYTES: usize = 120;
+
+const EVENT_SOURCE: &str = "secretsmanager.amazonaws.com";
+const EVENT_NAMES: [&str; 2] = ["GetSecretValue", "BatchGetSecretValue"];
+const ERROR_CODE_PREFIX: &str = "AccessDenied";
+const CLOUDTRAIL_DETAIL_TYPE: &str = "AWS API Call via CloudTrail";
+
+/// 2013-11-13, the day CloudTrail began: no event is older.
+const FIRST_EVENT_TIME: Timestamp = Timestamp::constant(1_384_300_800, 0);
+/// 2100-01-01. Fixed, not "now", so that the same input always gives the same output.
+const LAST_EVENT_TIME: Timestamp = Timestamp::constant(4_102_444_800, 0);
+
+/// Why an input that should be a CloudTrail record cannot be used. Reading it again
+/// would give the same: never worth a retry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// It is not JSON.
+    #[error("not valid JSON: {0}")]
+    Syntax(String),
+    /// It is JSON, but no record in any known wrapping.
+    #[error("not a CloudTrail record: it has no eventSource and no eventName")]
+    NotARecord,
+    /// A field is missing or empty.
+    #[error("{field} is missing or empty")]
+    Missing {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// A field has another type.
+    #[error("{field} is {found}, not text")]
+    NotText {
+        /// The field's name.
+        field: &'static str,
+        /// The type found.
+        found: &'static str,
+    },
+    /// A field's text is not of the documented form.
+    #[error("{field} is \"{value}\", not {expected}")]
+    Invalid {
+        /// The field's name.
+        field: &'static str,
+        /// What it says, printable and bounded.
+        value: Text,
+        /// What it should be.
+        expected: &'static str,
+    },
+}
+
+impl Malformed {
+    /// What the JSON parser says, without its own idea of the place.
+    pub(crate) fn syntax(error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        let (what, _place) = text.rsplit_once(" at line ").unwrap_or((&text, ""));
+        Self::Syntax(Text::new(what, MAX_SYNTAX_BYTES).to_string())
+    }
+}
+
+/// A JSON object that is, or wraps, a CloudTrail record: the bare record, an
+/// EventBridge envelope (`detail`), or an item of the output of
+/// `aws cloudtrail lookup-events` (`CloudTrailEvent`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Record<'a> {
+    #[serde(borrow)]
+    event_version: Scalar<'a>,
+    #[serde(borrow, rename = "eventID")]
+    event_id: Scalar<'a>,
+    #[serde(borrow)]
+    event_time: Scalar<'a>,
+    #[serde(borrow)]
+    event_source: Scalar<'a>,
+    #[serde(borrow)]
+    event_name: Scalar<'a>,
+    #[serde(borrow)]
+    error_code: Scalar<'a>,
+    #[serde(borrow)]
+    error_message: Scalar<'a>,
+    #[serde(borrow)]
+    aws_region: Scalar<'a>,
+    #[serde(borrow, rename = "sourceIPAddress")]
+    source_ip_address: Scalar<'a>,
+    #[serde(borrow)]
+    recipient_account_id: Scalar<'a>,
+    #[serde(borrow)]
+    user_identity: Nested<UserIdentity<'a>>,
+    #[serde(borrow)]
+    request_parameters: Nested<RequestParameters<'a>>,
+
+    // an EventBridge envelope
+    #[serde(borrow, rename = "detail-type")]
+    detail_type: Scalar<'a>,
+    #[serde(borrow)]
+    account: Scalar<'a>,
+    #[serde(borrow)]
+    detail: Nested<Box<Record<'a>>>,
+
+    // an item of `aws cloudtrail lookup-events`
+    #[serde(borrow, rename = "CloudTrailEvent")]
+    cloud_trail_event: Scalar<'a>,
+
+    // a digest file, which CloudTrail writes beside its logs
+    #[serde(borrow)]
+    digest_start_time: Scalar<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RequestParameters<'a> {
+    #[serde(borrow)]
+    secret_id: Scalar<'a>,
+    #[serde(borrow)]
+    secret_id_list: ScalarList<'a>,
+}
+
+impl Record<'_> {
+    /// Reads the JSON text of one record and says which denial it is, if any.
+    ///
+    /// What a caller typed into a secret id comes back in the record. If it left the text
+    /// undecodable, the broken characters are replaced, so that nobody can hide a denial
+    /// behind them.
+    pub fn denial_in(json: &[u8]) -> Result<Option<Denial>, Malformed> {
+        let strict: Result<Record<'_>, _> = serde_json::from_slice(json);
+        let error = match strict {
+            Ok(record) => return record.denial(),
+            Err(error) => error,
+        };
+        match serde_json::from_str::<Record<'_>>(&super::repair::decodable(json)) {
+            Ok(record) => record.denial(),
+            Err(_) => Err(Malformed::syntax(&error)),
+        }
+    }
+
+    /// The denial this is, or nothing if it is another event.
+    pub fn denial(&self) -> Result<Option<Denial>, Malformed> {
+        if let Some(detail) = self.detail.get() {
+            return match self.detail_type.text("detail-type")? {
+                None | Some(CLOUDTRAIL_DETAIL_TYPE) => {
+                    detail.bare_denial(self.account.text_or_number("account")?)
+                }
+                Some(_) => Ok(None),
+            };
+        }
+        if let Some(inner) = self.cloud_trail_event.text("CloudTrailEvent")? {
+            return Record::denial_in_item(inner);
+        }
+        if !self.digest_start_time.is_absent() {
+            return Ok(None);
+        }
+        self.bare_denial(None)
+    }
+
+    fn denial_in_item(json: &str) -> Result<Option<Denial>, Malformed> {
+        let repaired;
+        let record: Record<'_> = match serde_json::from_str(json) {
+            Ok(record) => record,
+            Err(error) => {
+                repaired = super::repair::decodable(json.as_bytes());
+                serde_json::from_str(&repaired).map_err(|_| Malformed::syntax(&error))?
+            }
+        };
+        record.bare_denial(None)
+    }
+
+    fn bare_denial(&self, envelope_account: Option<&str>) -> Result<Option<Denial>, Malformed> {
+        if self.event_source.is_absent() && self.event_name.is_absent() {
+            return Err(Malformed::NotARecord);
+        }
+        if self.event_source.required("eventSource")? != EVENT_SOURCE
+            || !EVENT_NAMES.contains(&self.event_name.required("eventName")?)
+            || !self
+                .error_code
+                .text("errorCode")?
+                .is_some_and(|code| code.starts_with(ERROR_CODE_PREFIX))
+        {
+            return Ok(None);
+        }
+        self.watched_denial(envelope_account).map(Some)
+    }
+
+    fn watched_denial(&self, envelope_account: Option<&str>) -> Result<Denial, Malformed> {
+        self.check_version()?;
+        let none = UserIdentity::default();
+        let identity = self.user_identity.get().unwrap_or(&none);
+        let account = self.account(identity, envelope_account)?;
+        let Identified { principal, session } = identity.identify(&account)?;
+        let message = DenialMessage::parse(self.error_message.text("errorMessage")?.unwrap_or(""));
+        Ok(Denial::new(DenialParts {
+            event_id: self.event_id()?,
+            time: self.time()?,
+            principal: Arc::new(principal),
+            region: bounded(self.aws_region.text("awsRegion")?, MAX_REGION_BYTES),
+            secrets: self.secrets(message.resource)?,
+            source_ip: bounded(
+                self.source_ip_address.text("sourceIPAddress")?,
+                MAX_SOURCE_IP_BYTES,
+            ),
+            session,
+            cause: message.cause,
+            policy_arn: bounded(message.policy_arn, MAX_ARN_BYTES),
+        }))
+    }
+
+    /// Minor versions add fields and change nothing; a new major one may.
+    fn check_version(&self) -> Result<(), Malformed> {
+        match self.event_version.text_or_number("eventVersion")? {
+            Some(version) if version.split('.').next() != Some("1") => Err(Malformed::Invalid {
+                field: "eventVersion",
+                value: Text::new(version, MAX_QUOTED_BYTES),
+                expected: "1.x",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn event_id(&self) -> Result<Text, Malformed> {
+        let id = self.event_id.required("eventID")?;
+        if id.len() > MAX_ID_BYTES || !id.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Malformed::Invalid {
+                field: "eventID",
+                value: Text::new(id, MAX_QUOTED_BYTES),
+                expected: "an event id of at most 64 printable characters",
+            });
+        }
+        Ok(Text::new(id, MAX_ID_BYTES))
+    }
+
+    fn time(&self) -> Result<Timestamp, Malformed> {
+        let text = self.event_time.required("eventTime")?;
+        let invalid = |expected| Malformed::Invalid {
+            field: "eventTime",
+            value: Text::new(text, MAX_QUOTED_BYTES),
+            expected,
+        };
+        let time: Timestamp =
+            text.parse().map_err(|_| invalid("a time such as 2026-01-31T23:59:59Z"))?;
+        if !(FIRST_EVENT_TIME..LAST_EVENT_TIME).contains(&time) {
+            return Err(invalid("a time from 2013-11-13, when CloudTrail began, to 2099"));
+        }
+        Ok(time)
+    }
+
+    /// The account whose secrets were asked for, 12 digits, or `unknown`. Exporters that
+    /// turn it into a number lose its leading zeros.
+    fn account(
+        &self,
+        identity: &UserIdentity<'_>,
+        envelope_account: Option<&str>,
+    ) -> Result<String, Malformed> {
+        let recipient = self.recipient_account_id.text_or_number("recipientAccountId")?;
+        let account = match recipient.or(envelope_account) {
+            Some(account) => Some(account),
+            None => identity.account_id()?,
+        };
+        let Some(account) = account else {
+            return Ok("unknown".to_owned());
+        };
+        if account.len() > 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(Malformed::Invalid {
+                field: "recipientAccountId",
+                value: Text::new(account, MAX_QUOTED_BYTES),
+                expected: "an account id of 12 digits",
+            });
+        }
+        Ok(format!("{account:0>12}"))
+    }
+
+    fn secrets(&self, resource: Option<&str>) -> Result<Secrets, Malformed> {
+        let mut ids = Vec::new();
+        if let Some(parameters) = self.request_parameters.get() {
+            ids.extend(parameters.secret_id.text_or_number("requestParameters.secretId")?);
+            for id in &parameters.secret_id_list.0 {
+                ids.extend(id.text_or_number("requestParameters.secretIdList")?);
+            }
+        }
+        if ids.is_empty() {
+            // A batch call is refused on `*`, which names no secret.
+            ids.extend(resource.filter(|resource| *resource != "*"));
+        }
+        Ok(Secrets::from_ids(ids))
+    }
+}
+
+fn bounded(text: Option<&str>, max_bytes: usize) -> Option<Text> {
+    text.map(|text| Text::new(text, max_bytes))
+}

@@ -1,0 +1,129 @@
+//! Which secrets a call named, whatever spelling it used.
+
+use crate::detection::secret_set::{Bucket, SecretSet};
+use crate::text::Text;
+
+/// Longest secret name kept for display, in bytes. A longer one loses its middle.
+pub const MAX_NAME_BYTES: usize = 64;
+
+/// One secret, its spellings folded to one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    bucket: Bucket,
+    name: Text,
+}
+
+impl Secret {
+    /// Reads a secret id: a name, a path, a full ARN with its random suffix or one
+    /// without. An empty id names no secret.
+    pub fn from_id(id: &str) -> Option<Self> {
+        let folded = fold(id);
+        (!folded.is_empty())
+            .then(|| Self { bucket: Bucket::of(folded), name: Text::new(folded, MAX_NAME_BYTES) })
+    }
+
+    /// The folded name, printable and bounded.
+    pub fn name(&self) -> &Text {
+        &self.name
+    }
+}
+
+/// The secrets of one call: one, several in a batch call, or none if it named none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Secrets(Box<[Secret]>);
+
+impl Secrets {
+    /// Reads several ids. One secret of each bucket is kept, so that the list is
+    /// bounded whatever a caller names.
+    pub fn from_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut seen = SecretSet::EMPTY;
+        let mut secrets = Vec::new();
+        for secret in ids.into_iter().filter_map(Secret::from_id) {
+            if !seen.contains(secret.bucket) {
+                seen.insert(secret.bucket);
+                secrets.push(secret);
+            }
+        }
+        Self(secrets.into())
+    }
+
+    /// The buckets they fall into.
+    pub fn buckets(&self) -> SecretSet {
+        self.0.iter().map(|secret| secret.bucket).collect()
+    }
+
+    /// The one named first.
+    pub fn first(&self) -> Option<&Secret> {
+        self.0.first()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the call named none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Evidence slot of a call: that of its first secret.
+pub(crate) fn slot(secrets: &Secrets, slots: usize) -> usize {
+    secrets.first().map_or(0, |secret| usize::from(secret.bucket.number()) % slots)
+}
+
+fn fold(id: &str) -> &str {
+    const MARK: &str = ":secret:";
+    let id = id.trim();
+    if !id.starts_with("arn:") {
+        return id;
+    }
+    let Some((_, name)) = id.split_once(MARK) else {
+        return id;
+    };
+    match name.rsplit_once('-') {
+        Some((stem, suffix))
+            if suffix.len() == 6 && suffix.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+        {
+            stem
+        }
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_spellings_of_a_secret_are_one() {
+        for spelling in [
+            "prod/db",
+            "  prod/db\n",
+            "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCd12",
+            "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db",
+            "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:prod/db-AbCd12",
+        ] {
+            assert_eq!(fold(spelling), "prod/db", "{spelling:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_final_suffix_of_an_arn_goes() {
+        assert_eq!(fold("prod/db-AbCd12"), "prod/db-AbCd12");
+        assert_eq!(fold("arn:aws:x:secret:a:secret:b-123456-AbCd12"), "a:secret:b-123456");
+        assert_eq!(fold("arn:aws:x:secret:a-AbCd1"), "a-AbCd1");
+        assert_eq!(fold("arn:aws:x:secret:a-AbCd1\u{e9}"), "a-AbCd1\u{e9}");
+        assert_eq!(fold("arn:aws:kms:x"), "arn:aws:kms:x");
+        assert_eq!(Secret::from_id("arn:aws:x:secret:-AbCd12"), None);
+        assert_eq!(Secret::from_id(" \t"), None);
+    }
+
+    #[test]
+    fn a_call_with_a_hundred_thousand_ids_keeps_one_of_each_bucket() {
+        let ids: Vec<String> = (0..100_000).map(|i| format!("s{i}")).collect();
+        let secrets = Secrets::from_ids(ids.iter().map(String::as_str));
+        assert_eq!(secrets.len(), 512);
+    }
+}

@@ -1,0 +1,403 @@
+//! A finding: what is true about a principal at the moment it was reported.
+//! Serialises as `rattle.finding/1`.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::decision::Report;
+use super::policy::Policy;
+use super::state::PrincipalState;
+use super::window::{Scale, Signal, WINDOW_SECONDS};
+use crate::cloudtrail::denial::Denial;
+use crate::cloudtrail::evidence::Evidence;
+use crate::cloudtrail::principal::Principal;
+use crate::digest::sha256_start;
+use crate::text::Text;
+
+/// Secrets from which a finding of new secrets is severe whatever its score.
+const HIGH_SECRETS: u32 = 10;
+/// Score from which it is severe with fewer secrets.
+const HIGH_SIGMA: f64 = 8.0;
+const HIGH_SIGMA_SECRETS: u32 = 5;
+/// One or two doors and many knocks are most likely a broken workload.
+const LOW_SECRETS: u32 = 2;
+
+/// Whether the finding begins an episode or continues it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The first of its episode.
+    Open,
+    /// The episode grew, or goes on.
+    Update,
+}
+
+/// How urgent it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Most likely a broken workload.
+    Low,
+    /// Look at it today.
+    Medium,
+    /// Look at it now.
+    High,
+}
+
+impl Severity {
+    /// Name in findings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// What is usual for the principal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Usual {
+    /// Expected count.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub sd: f64,
+    /// Days since the principal was first seen.
+    pub history_days: f64,
+}
+
+/// One count on each scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// In the open 5 minutes.
+    #[serde(rename = "5m")]
+    pub five_minutes: u32,
+    /// In the open hour.
+    #[serde(rename = "1h")]
+    pub hour: u32,
+    /// In the open UTC day.
+    #[serde(rename = "1d")]
+    pub day: u32,
+}
+
+impl Counts {
+    /// The count on one scale.
+    pub fn on(&self, scale: Scale) -> u32 {
+        match scale {
+            Scale::FiveMinutes => self.five_minutes,
+            Scale::Hour => self.hour,
+            Scale::Day => self.day,
+        }
+    }
+}
+
+/// What a report says, with all that an alert needs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "finding")]
+pub struct Finding {
+    /// Always `rattle.finding/1`.
+    pub schema: &'static str,
+    /// A function of principal, window, signal and alert number: the same in every
+    /// retry and every replay.
+    pub id: String,
+    /// Whether it begins an episode.
+    pub status: Status,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// One line that claims only what was counted.
+    pub title: String,
+    /// Account whose secrets were asked for.
+    pub account: Text,
+    /// AWS Region of the denial that raised it.
+    pub region: Option<Text>,
+    /// Who was refused.
+    #[serde(serialize_with = "principal_fields")]
+    pub principal: PrincipalSeen,
+    /// What was counted.
+    pub signal: Signal,
+    /// Over how long.
+    pub scale: Scale,
+    /// The count.
+    pub observed: u32,
+    /// What is usual.
+    pub baseline: Usual,
+    /// How far apart they are, in sigma-equivalents, 0 to 37.
+    pub deviation: f64,
+    /// Deviation from which it is reported.
+    pub threshold: f64,
+    /// Denials on each scale.
+    pub denials: Counts,
+    /// New secrets on each scale.
+    pub secrets: Counts,
+    /// First denial of the scale's open window.
+    #[serde(serialize_with = "rfc3339")]
+    pub first_denial: i64,
+    /// Newest denial seen.
+    #[serde(serialize_with = "rfc3339")]
+    pub last_denial: i64,
+    /// Denials of that window to look at, newest first.
+    #[serde(serialize_with = "evidence_fields")]
+    pub evidence: Vec<Evidence>,
+    /// MITRE ATT&CK.
+    pub attack: Attack,
+    /// What was seen, what is usual, how far apart, in one sentence.
+    pub explanation: String,
+    /// Policy that denied the call which raised it.
+    #[serde(skip)]
+    pub policy_arn: Option<Text>,
+    /// Different secrets refused in the window, if that was counted.
+    #[serde(skip)]
+    pub distinct_secrets: Option<u32>,
+    /// Count from which it is reported whatever its deviation, if that is why.
+    #[serde(skip)]
+    pub over_ceiling: Option<u32>,
+}
+
+/// The principal, and the session it was last seen in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PrincipalSeen {
+    /// Who it is.
+    pub principal: Principal,
+    /// Its session.
+    pub session: Option<Text>,
+}
+
+/// MITRE ATT&CK tactic and technique.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Attack {
+    /// Credential Access.
+    pub tactic: &'static str,
+    /// Credentials from Password Stores: Cloud Secrets Management Stores.
+    pub technique: &'static str,
+}
+
+const ATTACK: Attack = Attack { tactic: "TA0006", technique: "T1555.006" };
+
+impl Finding {
+    /// The finding that a report stands for. `state` is the state it was decided on,
+    /// after it took over the decision; `denial` is the delivery that raised it.
+    pub fn new(state: &PrincipalState, report: &Report, denial: &Denial, policy: &Policy) -> Self {
+        let row = &report.row;
+        let (signal, scale) = (row.axis.signal, row.axis.scale);
+        let principal = denial.principal();
+        let denials = Counts {
+            five_minutes: state.denials[0],
+            hour: state.denials[1],
+            day: state.denials[2],
+        };
+        let secrets = new_secrets(state);
+        let distinct_secrets = distinct_secrets(state, scale, &secrets);
+        let baseline = Usual {
+            mean: row.prediction.mean,
+            sd: row.prediction.sd(),
+            history_days: state.history_days(),
+        };
+        let signal_policy = policy.of(signal);
+        let over_ceiling = signal_policy.ceiling[scale as usize]
+            .filter(|ceiling| report.sigma < signal_policy.threshold && row.observed >= *ceiling);
+        let time = denial.time().as_second();
+        let evidence = evidence(state, scale, time);
+        Self {
+            schema: "rattle.finding/1",
+            id: finding_id(state, principal.key(), signal),
+            status: if report.continues { Status::Update } else { Status::Open },
+            severity: severity(report, state),
+            title: title(denials.on(scale), distinct_secrets, secrets.on(scale), scale, principal),
+            account: principal.account().clone(),
+            region: denial.region().cloned(),
+            principal: PrincipalSeen {
+                principal: Principal::clone(principal),
+                session: denial.session().cloned(),
+            },
+            signal,
+            scale,
+            observed: row.observed,
+            deviation: report.sigma,
+            threshold: signal_policy.threshold,
+            denials,
+            secrets,
+            first_denial: state.opened[scale as usize].min(time),
+            last_denial: evidence.iter().map(|e| e.time).fold(time, i64::max),
+            attack: ATTACK,
+            explanation: explanation(report, &baseline, signal_policy.threshold, over_ceiling),
+            evidence,
+            policy_arn: denial.policy_arn().cloned(),
+            distinct_secrets,
+            over_ceiling,
+            baseline,
+        }
+    }
+}
+
+/// A number with as many digits as a reader needs.
+pub fn rounded(value: f64) -> String {
+    let text = if value == 0.0 || value >= 0.095 {
+        format!("{value:.1}")
+    } else if value >= 0.0005 {
+        format!("{value:.3}")
+    } else {
+        return "less than 0.001".to_owned();
+    };
+    match text.strip_suffix(".0") {
+        Some(whole) => whole.to_owned(),
+        None => text,
+    }
+}
+
+/// `n` things: `1 secret`, `2 secrets`.
+pub fn plural(n: u32, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}
+
+fn finding_id(state: &PrincipalState, key: &Text, signal: Signal) -> String {
+    let name = format!("{key}\n{}\n{signal}\n{}", state.window.index(), state.alert_seq);
+    format!("{:032x}", u128::from_be_bytes(sha256_start(&name)))
+}
+
+fn new_secrets(state: &PrincipalState) -> Counts {
+    let on = |scale| state.observed(super::baseline::Axis { signal: Signal::Secrets, scale });
+    Counts { five_minutes: on(Scale::FiveMinutes), hour: on(Scale::Hour), day: on(Scale::Day) }
+}
+
+/// Different secrets refused in the open window of that scale. Of an hour only the new
+/// ones are counted; they are all of them if the whole day has no other.
+fn distinct_secrets(state: &PrincipalState, scale: Scale, new: &Counts) -> Option<u32> {
+    let today = state.today.union(&state.secrets).len();
+    match scale {
+        Scale::FiveMinutes => Some(state.secrets.len()),
+        Scale::Hour => (today == new.hour).then_some(today),
+        Scale::Day => Some(today),
+    }
+}
+
+fn severity(report: &Report, state: &PrincipalState) -> Severity {
+    let row = &report.row;
+    match row.axis.signal {
+        Signal::Secrets
+            if row.observed >= HIGH_SECRETS
+                || (report.sigma >= HIGH_SIGMA && row.observed >= HIGH_SIGMA_SECRETS) =>
+        {
+            Severity::High
+        }
+        Signal::Secrets => Severity::Medium,
+        Signal::Denials => {
+            // Of an hour the day's secrets stand in: they are at least those of the hour.
+            let doors = match row.axis.scale {
+                Scale::FiveMinutes => state.secrets.len(),
+                Scale::Hour | Scale::Day => state.today.union(&state.secrets).len(),
+            };
+            // A message that names no secret cannot show that it was only one.
+            if (1..=LOW_SECRETS).contains(&doors) { Severity::Low } else { Severity::Medium }
+        }
+    }
+}
+
+/// Claims the denials counted in the window and, where they were counted, the secrets.
+fn title(
+    denials: u32,
+    distinct: Option<u32>,
+    new: u32,
+    scale: Scale,
+    principal: &Principal,
+) -> String {
+    let what = match distinct {
+        Some(distinct) if distinct > 0 => format!(" of {}", plural(distinct, "secret")),
+        None if new > 0 => format!(", {},", plural(new, "new secret")),
+        _ => String::new(),
+    };
+    // Late denials count towards the secrets, but not towards the 5 minutes.
+    let reads = if denials < distinct.unwrap_or(new) {
+        "Denied reads".to_owned()
+    } else {
+        plural(denials, "denied read")
+    };
+    format!("{reads}{what} in {} by {}", scale.in_words(), principal.label())
+}
+
+fn explanation(
+    report: &Report,
+    usual: &Usual,
+    threshold: f64,
+    over_ceiling: Option<u32>,
+) -> String {
+    let row = &report.row;
+    let thing = match row.axis.signal {
+        Signal::Denials => "denial",
+        Signal::Secrets => "new secret",
+    };
+    let limit = match over_ceiling {
+        Some(ceiling) => format!("the ceiling of {ceiling} was reached"),
+        None => format!("threshold {}", rounded(threshold)),
+    };
+    format!(
+        "{} in {}; usual for this principal: {} ± {} in {} days of history; {:.1} sigma ({limit})",
+        plural(row.observed, thing),
+        row.axis.scale.in_words(),
+        rounded(usual.mean),
+        rounded(usual.sd),
+        rounded(usual.history_days),
+        report.sigma,
+    )
+}
+
+/// The slots whose denial belongs to the open window of that scale, newest first; when a
+/// backlog raised the finding, those of as long a time before the denial that did.
+fn evidence(state: &PrincipalState, scale: Scale, raised_at: i64) -> Vec<Evidence> {
+    let start = match state.window.start_on(scale) {
+        start if start <= raised_at => start,
+        _ => raised_at - scale.windows() * WINDOW_SECONDS,
+    };
+    let mut evidence: Vec<Evidence> =
+        state.evidence.iter().flatten().filter(|e| e.time >= start).cloned().collect();
+    evidence.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| a.secret.cmp(&b.secret)));
+    evidence
+}
+
+/// Epoch seconds as `2026-01-31T23:59:59Z`.
+pub fn utc(epoch_seconds: i64) -> String {
+    Timestamp::from_second(epoch_seconds)
+        .map_or_else(|_| epoch_seconds.to_string(), |time| time.to_string())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn rfc3339<S: Serializer>(seconds: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&utc(*seconds))
+}
+
+fn principal_fields<S: Serializer>(seen: &PrincipalSeen, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Fields<'a> {
+        key: &'a Text,
+        r#type: &'a Text,
+        arn: Option<&'a Text>,
+        name: &'a Text,
+        session: Option<&'a Text>,
+    }
+    let principal = &seen.principal;
+    Fields {
+        key: principal.key(),
+        r#type: principal.type_name(),
+        arn: principal.arn(),
+        name: principal.name(),
+        session: seen.session.as_ref(),
+    }
+    .serialize(serializer)
+}
+
+fn evidence_fields<S: Serializer>(all: &[Evidence], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Fields<'a> {
+        time: String,
+        secret: Option<String>,
+        source_ip: Option<&'a Text>,
+        session: Option<&'a Text>,
+        cause: String,
+    }
+    serializer.collect_seq(all.iter().map(|e| Fields {
+        time: utc(e.time),
+        secret: e.secret_label(),
+        source_ip: e.source_ip.as_ref(),
+        session: e.session.as_ref(),
+        cause: e.cause.to_string(),
+    }))
+}

@@ -1,0 +1,23 @@
+//! The detector: counts of denied calls against exponentially weighted
+//! baselines, scored by the tail of a negative binomial distribution.
+//!
+//! Pure: the same state and the same denial give the same result on every run,
+//! thread and machine. `docs/detection.md` explains the equations.
+
+pub mod assessment;
+pub mod baseline;
+pub mod decision;
+pub mod finding;
+pub mod negative_binomial;
+pub mod policy;
+pub mod secret_set;
+pub mod state;
+pub mod window;
+
+pub use assessment::{Assessment, Row};
+pub use decision::{Decision, Report, decide};
+pub use finding::Finding;
+pub use policy::Policy;
+pub use secret_set::SecretSet;
+pub use state::{Outcome, PrincipalState};
+pub use window::{Scale, Signal, Window};

@@ -1,0 +1,99 @@
+//! What decides: thresholds, floors, ceilings, half-lives and priors.
+
+use super::window::{Scale, Signal, WINDOWS_PER_DAY};
+
+/// A value for each scale, shortest first.
+pub type PerScale<T> = [T; 3];
+
+/// Event ids held for one window. Denials past it are saturated.
+pub const MAX_IDS: usize = 256;
+
+/// Age in seconds up to which a denial counts in the open 5-minute window: an
+/// outage's backlog must not look like a burst.
+pub const MAX_AGE_SECONDS: i64 = 1200;
+
+/// Floor of the dispersion: variance over mean is never taken to be less.
+pub const MIN_DISPERSION: f64 = 1.1;
+
+/// Episodes are reported again once what is new is this many times what was
+/// reported before.
+pub const ESCALATION: u32 = 10;
+
+/// The part of a policy that differs between the two signals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SignalPolicy {
+    /// Sigma-equivalents at which a count is a hit.
+    pub threshold: f64,
+    /// Counts below this are never a hit.
+    pub floor: PerScale<u32>,
+    /// Counts from this on are a hit whatever the baseline says.
+    pub ceiling: PerScale<Option<u32>>,
+    /// Imagined events of the prior, a day.
+    pub prior_events: f64,
+    /// Variance over mean of the prior.
+    pub prior_dispersion: PerScale<f64>,
+    /// Score from which a count is clipped before the baseline learns it.
+    pub clip_sigma: f64,
+    /// Share of the smallest clipped count that the baseline learns.
+    pub clip_share: f64,
+}
+
+/// Everything the detector is tuned with. [`Policy::default`] is documented, with
+/// a reason for each value, in `docs/detection.md`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Settings of [`Signal::Denials`].
+    pub denials: SignalPolicy,
+    /// Settings of [`Signal::Secrets`].
+    pub secrets: SignalPolicy,
+    /// An episode is over when no hit was seen for more windows than this.
+    pub quiet_windows: i64,
+    /// An episode that goes on is reported again after this many windows.
+    pub remind_windows: i64,
+    /// Half-life of the baselines, in days.
+    pub half_life_days: PerScale<f64>,
+}
+
+impl Policy {
+    /// Natural logarithm of the decay `δ` over one window of that scale; negative.
+    pub fn ln_decay(&self, scale: Scale) -> f64 {
+        let half_life_windows = WINDOWS_PER_DAY as f64 * self.half_life_days[scale as usize];
+        -std::f64::consts::LN_2 * scale.windows() as f64 / half_life_windows
+    }
+
+    /// The settings of one signal.
+    pub fn of(&self, signal: Signal) -> &SignalPolicy {
+        match signal {
+            Signal::Denials => &self.denials,
+            Signal::Secrets => &self.secrets,
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            denials: SignalPolicy {
+                threshold: 5.0,
+                floor: [5, 5, 10],
+                ceiling: [None; 3],
+                prior_events: 0.5,
+                prior_dispersion: [4.0, 6.0, 10.0],
+                clip_sigma: 4.0,
+                clip_share: 0.75,
+            },
+            secrets: SignalPolicy {
+                threshold: 4.0,
+                floor: [5, 5, 5],
+                ceiling: [Some(20), Some(25), Some(30)],
+                prior_events: 0.25,
+                prior_dispersion: [2.0, 2.0, 1.5],
+                clip_sigma: 2.0,
+                clip_share: 1.0,
+            },
+            quiet_windows: 12,
+            remind_windows: 288,
+            half_life_days: [7.0, 7.0, 14.0],
+        }
+    }
+}

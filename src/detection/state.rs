@@ -1,0 +1,266 @@
+//! What is remembered of one principal, and how one denial changes it.
+
+use jiff::SignedDuration;
+
+use super::baseline::{Axis, Baseline};
+use super::policy::{MAX_AGE_SECONDS, MAX_IDS, Policy};
+use super::secret_set::SecretSet;
+use super::window::{Scale, Signal, Window};
+use crate::cloudtrail::denial::{Denial, EventDigest};
+use crate::cloudtrail::evidence::{EVIDENCE_SLOTS, Evidence};
+
+/// What became of one delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was counted.
+    Counted,
+    /// Its event id was counted before; nothing changed.
+    Duplicate,
+    /// The open window already holds 256 denials; nothing changed.
+    Saturated,
+}
+
+impl Outcome {
+    /// Name in decisions.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Duplicate => "duplicate",
+            Self::Saturated => "saturated",
+        }
+    }
+}
+
+/// Reports and hits of one signal. An episode is what goes on between the first
+/// hit and an hour without any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Episode {
+    /// Open window at the last report.
+    pub alert_window: Option<Window>,
+    /// Open window at the last hit.
+    pub hit_window: Option<Window>,
+    /// Count reported then, less what had been reported before.
+    pub alert_count: u32,
+}
+
+/// Counts of both signals already reported in the open hour and in the open day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// In the open hour: denials, secrets.
+    pub hour: [u32; 2],
+    /// In the open UTC day: denials, secrets.
+    pub day: [u32; 2],
+}
+
+impl Told {
+    /// Already reported of that signal on that scale; nothing on the shortest.
+    pub fn on(&self, axis: Axis) -> u32 {
+        match axis.scale {
+            Scale::FiveMinutes => 0,
+            Scale::Hour => self.hour[axis.signal as usize],
+            Scale::Day => self.day[axis.signal as usize],
+        }
+    }
+}
+
+/// Everything the detector remembers of one principal. Its size is bounded
+/// whatever is fed to it: two lists of at most 256 event digests, fixed maps and
+/// fixed slots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PrincipalState {
+    /// The open 5-minute window: the newest seen.
+    pub window: Window,
+    /// The first window ever.
+    pub first_window: Window,
+    /// Denials in the open window, hour and day.
+    pub denials: [u32; 3],
+    /// Secrets refused in the open window.
+    pub secrets: SecretSet,
+    /// New secrets of the closed windows of the open hour.
+    pub new_in_hour: u32,
+    /// New secrets of the closed windows of the open day.
+    pub new_in_day: u32,
+    /// Secrets refused in closed windows of the open day.
+    pub today: SecretSet,
+    /// Secrets refused on one earlier day of this generation.
+    pub once: SecretSet,
+    /// Secrets known in this generation.
+    pub known: SecretSet,
+    /// Secrets known in the previous generation.
+    pub known_before: SecretSet,
+    /// Baselines by signal, then scale.
+    pub baselines: [[Baseline; 3]; 2],
+    /// What was already reported.
+    pub told: Told,
+    /// Episodes by signal.
+    pub episodes: [Episode; 2],
+    /// Time of the denial that opened the open window, hour and day, in epoch seconds.
+    pub opened: [i64; 3],
+    /// Digests of the event ids counted in the open window, rising.
+    pub ids: Vec<EventDigest>,
+    /// Digests of the event ids counted in the window that was open before, rising.
+    pub ids_before: Vec<EventDigest>,
+    /// The last denial of each slot.
+    pub evidence: [Option<Evidence>; EVIDENCE_SLOTS],
+    /// Number of alerts claimed so far.
+    pub alert_seq: u64,
+}
+
+impl PrincipalState {
+    /// The state of a principal first seen now, before its denial is received.
+    pub fn opened_by(denial: &Denial) -> Self {
+        let window = Window::containing(denial.time());
+        Self {
+            window,
+            first_window: window,
+            denials: [0; 3],
+            secrets: SecretSet::EMPTY,
+            new_in_hour: 0,
+            new_in_day: 0,
+            today: SecretSet::EMPTY,
+            once: SecretSet::EMPTY,
+            known: SecretSet::EMPTY,
+            known_before: SecretSet::EMPTY,
+            baselines: [[Baseline::default(); 3]; 2],
+            told: Told::default(),
+            episodes: [Episode::default(); 2],
+            opened: [denial.time().as_second(); 3],
+            ids: Vec::new(),
+            ids_before: Vec::new(),
+            evidence: std::array::from_fn(|_| None),
+            alert_seq: 0,
+        }
+    }
+
+    /// Receives one delivery. `age` is the time between the event and its arrival.
+    pub fn receive(&mut self, denial: &Denial, age: SignedDuration, policy: &Policy) -> Outcome {
+        let digest = denial.digest();
+        if holds(&self.ids, digest) || holds(&self.ids_before, digest) {
+            return Outcome::Duplicate;
+        }
+        let window = Window::containing(denial.time());
+        if window > self.window {
+            self.roll(window, policy);
+            self.open(denial);
+        } else if self.ids.len() >= MAX_IDS {
+            return Outcome::Saturated;
+        }
+        self.count(denial, age);
+        Outcome::Counted
+    }
+
+    /// Days since the principal was first seen.
+    pub fn history_days(&self) -> f64 {
+        self.window.since(self.first_window) as f64 / Scale::Day.windows() as f64
+    }
+
+    /// Whether the secret is known to the principal: refused earlier today, or on
+    /// two days of this generation or of the previous one.
+    pub fn known_secrets(&self) -> SecretSet {
+        self.today.union(&self.known).union(&self.known_before)
+    }
+
+    /// The count of one signal in the open window of one scale.
+    pub fn observed(&self, axis: Axis) -> u32 {
+        let new_now = || self.secrets.difference(&self.known_secrets()).len();
+        match (axis.signal, axis.scale) {
+            (Signal::Denials, scale) => self.denials[scale as usize],
+            (Signal::Secrets, Scale::FiveMinutes) => new_now(),
+            (Signal::Secrets, Scale::Hour) => self.new_in_hour.saturating_add(new_now()),
+            (Signal::Secrets, Scale::Day) => self.new_in_day.saturating_add(new_now()),
+        }
+    }
+
+    /// Completed windows of that scale since the principal was first seen.
+    pub fn completed(&self, scale: Scale) -> i64 {
+        self.window.on(scale) - self.first_window.on(scale)
+    }
+
+    fn count(&mut self, denial: &Denial, age: SignedDuration) {
+        if age <= SignedDuration::from_secs(MAX_AGE_SECONDS) {
+            self.denials[0] = self.denials[0].saturating_add(1);
+        }
+        self.denials[1] = self.denials[1].saturating_add(1);
+        self.denials[2] = self.denials[2].saturating_add(1);
+        self.secrets = self.secrets.union(&denial.secrets().buckets());
+        let digest = denial.digest();
+        if let Err(place) = self.ids.binary_search(&digest) {
+            self.ids.insert(place, digest);
+        }
+        let evidence = Evidence::of(denial);
+        let slot = evidence.slot();
+        self.evidence[slot] = Some(evidence);
+    }
+
+    /// Closes the open window and opens `next`, which must be newer.
+    fn roll(&mut self, next: Window, policy: &Policy) {
+        let new_now = self.observed(Axis { signal: Signal::Secrets, scale: Scale::FiveMinutes });
+        self.fold(Scale::FiveMinutes, [self.denials[0], new_now], next, policy);
+        self.denials[0] = 0;
+        self.today = self.today.union(&self.secrets);
+        self.secrets = SecretSet::EMPTY;
+        self.new_in_hour = self.new_in_hour.saturating_add(new_now);
+        self.new_in_day = self.new_in_day.saturating_add(new_now);
+
+        if next.on(Scale::Hour) != self.window.on(Scale::Hour) {
+            self.fold(Scale::Hour, [self.denials[1], self.new_in_hour], next, policy);
+            self.denials[1] = 0;
+            self.new_in_hour = 0;
+            self.told.hour = [0; 2];
+        }
+        if next.on(Scale::Day) != self.window.on(Scale::Day) {
+            self.fold(Scale::Day, [self.denials[2], self.new_in_day], next, policy);
+            self.denials[2] = 0;
+            self.new_in_day = 0;
+            self.told.day = [0; 2];
+            self.remember_day(next);
+        }
+        self.window = next;
+        self.ids_before = std::mem::take(&mut self.ids);
+    }
+
+    fn fold(&mut self, scale: Scale, counts: [u32; 2], next: Window, policy: &Policy) {
+        let completed = self.completed(scale);
+        let silent = next.on(scale) - self.window.on(scale) - 1;
+        for (signal, count) in Signal::ALL.into_iter().zip(counts) {
+            self.baselines[signal as usize][scale as usize].fold(
+                Axis { signal, scale },
+                completed,
+                count,
+                silent,
+                policy,
+            );
+        }
+    }
+
+    /// Moves the secrets of the closing day into memory. The day counts in its own
+    /// generation, even when the next one begins.
+    fn remember_day(&mut self, next: Window) {
+        let seen_before = self.once.union(&self.known).union(&self.known_before);
+        let again = self.today.intersection(&seen_before);
+        self.known = self.known.union(&again);
+        self.once = self.once.union(&self.today).difference(&again);
+        self.today = SecretSet::EMPTY;
+
+        let generations = next.generation() - self.window.generation();
+        if generations != 0 {
+            self.known_before = if generations == 1 { self.known } else { SecretSet::EMPTY };
+            self.known = SecretSet::EMPTY;
+            self.once = SecretSet::EMPTY;
+        }
+    }
+
+    /// Notes which denial opened the windows that were just rolled to.
+    fn open(&mut self, denial: &Denial) {
+        for scale in Scale::ALL {
+            let opened = &mut self.opened[scale as usize];
+            if *opened < self.window.start_on(scale) {
+                *opened = denial.time().as_second();
+            }
+        }
+    }
+}
+
+fn holds(ids: &[EventDigest], digest: EventDigest) -> bool {
+    ids.binary_search(&digest).is_ok()
+}

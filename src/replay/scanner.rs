@@ -1,0 +1,605 @@
+//! CloudTrail records in a stream of JSON, whatever they are wrapped in.
+//!
+//! Recognised by content: one record, records one after the other (JSON Lines, or printed
+//! over several lines), arrays of them, `{"Records":[...]}`, the output of
+//! `aws cloudtrail lookup-events` (`{"Events":[...]}`), and EventBridge envelopes in any of
+//! these. Each record is parsed by `serde_json`; this module only finds where it starts, so
+//! that memory is bounded by the largest record, never by the file.
+
+use std::io::{self, Read};
+
+use memchr::{memchr, memchr_iter};
+
+use crate::cloudtrail::{Denial, Malformed, Record};
+
+/// CloudTrail keeps records below 256 KB; escaped once more in an item of
+/// `lookup-events`, one may take twice that.
+const MAX_RECORD_BYTES: usize = 2 << 20;
+const FIRST_BUFFER_BYTES: usize = 256 << 10;
+const MAX_NESTING: usize = 8;
+/// Members without a list of records before it, after which an object is a record.
+const MAX_MEMBERS_BEFORE_RECORDS: usize = 4;
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Where something stands in a file; of a packed file, in its unpacked text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: u64,
+    /// Byte, from 0.
+    pub byte: u64,
+}
+
+/// One thing found in the stream.
+#[derive(Debug)]
+pub enum Item {
+    /// A denial we watch.
+    Denial(Box<Denial>),
+    /// A record of something else.
+    Ignored,
+    /// Something that should be a record and cannot be used.
+    Rejected(Place, Malformed),
+}
+
+/// What encloses the next value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frame {
+    /// An array; its elements may themselves be wrappings.
+    Array { comma_next: bool },
+    /// The array of records inside an object.
+    Records { comma_next: bool },
+    /// The object around an array of records.
+    Object,
+}
+
+/// Why the end of a value was not found.
+enum NoEnd {
+    /// It is longer than a record may be.
+    TooLong,
+    /// The stream ends before it.
+    StreamEnds,
+    /// A line ends inside a text, which JSON does not allow.
+    BrokenText,
+}
+
+/// Reads the records of one stream.
+pub struct Scanner<R> {
+    input: R,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    input_ended: bool,
+    bytes_before: u64,
+    lines_before: u64,
+    frames: Vec<Frame>,
+    at_start: bool,
+    finished: bool,
+}
+
+impl<R: Read> Scanner<R> {
+    /// A scanner at the start of a stream.
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            buffer: vec![0; FIRST_BUFFER_BYTES],
+            start: 0,
+            end: 0,
+            input_ended: false,
+            bytes_before: 0,
+            lines_before: 0,
+            frames: Vec::new(),
+            at_start: true,
+            finished: false,
+        }
+    }
+
+    /// Bytes taken from the stream so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_before + self.end as u64
+    }
+
+    fn next_item(&mut self) -> io::Result<Option<Item>> {
+        if self.at_start {
+            self.skip_byte_order_mark()?;
+        }
+        loop {
+            let Some(byte) = self.peek()? else {
+                self.finished = true;
+                return Ok(self.end_of_stream());
+            };
+            let step = match self.frames.last().copied() {
+                None => self.top_level(byte)?,
+                Some(Frame::Array { comma_next } | Frame::Records { comma_next }) => {
+                    self.in_array(byte, comma_next)?
+                }
+                Some(Frame::Object) => self.in_object(byte)?,
+            };
+            self.at_start = false;
+            if step.is_some() {
+                return Ok(step);
+            }
+        }
+    }
+
+    fn end_of_stream(&mut self) -> Option<Item> {
+        let inside = !self.frames.is_empty();
+        self.frames.clear();
+        inside.then(|| self.rejected("the file ends inside a list of records"))
+    }
+
+    fn top_level(&mut self, byte: u8) -> io::Result<Option<Item>> {
+        match byte {
+            b'{' | b'[' => self.value(byte),
+            // Lists of records are sometimes written one element a line.
+            b',' if !self.at_start => {
+                self.start += 1;
+                Ok(None)
+            }
+            _ => {
+                let rejected = self.rejected("a record starts with { and a list with [");
+                if self.at_start {
+                    self.finished = true;
+                } else {
+                    self.skip_to_next_line_with_a_value()?;
+                }
+                Ok(Some(rejected))
+            }
+        }
+    }
+
+    fn in_array(&mut self, byte: u8, comma_next: bool) -> io::Result<Option<Item>> {
+        match byte {
+            b']' => {
+                self.start += 1;
+                self.frames.pop();
+                self.value_done();
+                Ok(None)
+            }
+            b',' if comma_next => {
+                self.start += 1;
+                self.set_comma_next(false);
+                Ok(None)
+            }
+            _ if comma_next => self.abandon("a list of records goes on with , or ]"),
+            b'{' | b'[' => self.value(byte),
+            _ => {
+                let rejected = self.rejected("a record starts with {");
+                self.skip_value_or_abandon()?;
+                Ok(Some(rejected))
+            }
+        }
+    }
+
+    /// The members around a list of records, before or after it.
+    fn in_object(&mut self, byte: u8) -> io::Result<Option<Item>> {
+        match byte {
+            b'}' => {
+                self.start += 1;
+                self.frames.pop();
+                self.value_done();
+                Ok(None)
+            }
+            b',' => {
+                self.start += 1;
+                Ok(None)
+            }
+            b'"' => {
+                let Ok(key_end) = self.find_end_of_value()? else {
+                    return self.abandon("the name of a member does not end");
+                };
+                let key = &self.buffer[self.start + 1..self.start + key_end - 1];
+                let may_hold_records = is_records_key(key);
+                self.start += key_end;
+                if self.peek()? != Some(b':') {
+                    return self.abandon("the name of a member is followed by :");
+                }
+                self.start += 1;
+                if may_hold_records && self.peek()? == Some(b'[') {
+                    self.start += 1;
+                    self.frames.push(Frame::Records { comma_next: false });
+                    return Ok(None);
+                }
+                if self.peek()?.is_some() && !self.skip_value()? {
+                    return self.abandon("the value of a member does not end");
+                }
+                Ok(None)
+            }
+            _ => self.abandon("an object goes on with the name of a member or }"),
+        }
+    }
+
+    fn value(&mut self, byte: u8) -> io::Result<Option<Item>> {
+        if self.frames.len() >= MAX_NESTING {
+            let rejected = self.rejected("lists nested too deeply");
+            self.skip_value_or_abandon()?;
+            return Ok(Some(rejected));
+        }
+        if byte == b'[' {
+            self.start += 1;
+            self.frames.push(Frame::Array { comma_next: false });
+            return Ok(None);
+        }
+        let may_wrap = !matches!(self.frames.last(), Some(Frame::Records { .. }));
+        if may_wrap && self.wraps_records()? {
+            self.start += 1;
+            self.frames.push(Frame::Object);
+            return Ok(None);
+        }
+        self.record().map(Some)
+    }
+
+    fn record(&mut self) -> io::Result<Item> {
+        loop {
+            let json = &self.buffer[self.start..self.end];
+            let mut stream = serde_json::Deserializer::from_slice(json).into_iter::<Record<'_>>();
+            match stream.next() {
+                Some(Ok(record)) => {
+                    let denial = record.denial();
+                    let length = stream.byte_offset();
+                    return Ok(self.item(denial, length));
+                }
+                Some(Err(error)) if error.is_eof() => {
+                    if !self.input_ended && self.fill()? {
+                        continue;
+                    }
+                    let why = if self.input_ended {
+                        "the file ends in the middle of a record"
+                    } else {
+                        "a record is longer than 2 MiB"
+                    };
+                    let rejected = self.rejected(why);
+                    self.skip_value_or_abandon()?;
+                    return Ok(rejected);
+                }
+                Some(Err(error)) => {
+                    let malformed = Malformed::syntax(&error);
+                    return self.record_that_does_not_parse(malformed);
+                }
+                None => return Ok(self.rejected("a record is missing")),
+            }
+        }
+    }
+
+    /// Finds the extent of a record without its parser, and reads it once more with what
+    /// cannot be decoded replaced.
+    fn record_that_does_not_parse(&mut self, malformed: Malformed) -> io::Result<Item> {
+        let place = self.place();
+        let found = if self.frames.is_empty() {
+            self.find_next_line_with_a_value()?
+        } else {
+            self.find_end_of_value()?.ok()
+        };
+        let Some(length) = found else {
+            self.skip_value_or_abandon()?;
+            return Ok(Item::Rejected(place, malformed));
+        };
+        let json = &self.buffer[self.start..self.start + length];
+        let denial = match Record::denial_in(json) {
+            Err(Malformed::Syntax(_)) => Err(malformed),
+            other => other,
+        };
+        Ok(self.item(denial, length))
+    }
+
+    fn item(&mut self, denial: Result<Option<Denial>, Malformed>, length: usize) -> Item {
+        let item = match denial {
+            Ok(Some(denial)) => Item::Denial(Box::new(denial)),
+            Ok(None) => Item::Ignored,
+            Err(malformed) => Item::Rejected(self.place(), malformed),
+        };
+        self.start += length;
+        self.value_done();
+        item
+    }
+
+    fn rejected(&self, why: &str) -> Item {
+        Item::Rejected(self.place(), Malformed::Syntax(why.to_owned()))
+    }
+
+    /// Gives up what encloses this place and goes on with the next line that starts a
+    /// value.
+    fn abandon(&mut self, why: &str) -> io::Result<Option<Item>> {
+        let rejected = self.rejected(why);
+        self.frames.clear();
+        self.skip_to_next_line_with_a_value()?;
+        Ok(Some(rejected))
+    }
+
+    fn skip_value_or_abandon(&mut self) -> io::Result<()> {
+        if self.frames.is_empty() || !self.skip_value()? {
+            self.frames.clear();
+            self.skip_to_next_line_with_a_value()?;
+        }
+        Ok(())
+    }
+
+    fn value_done(&mut self) {
+        self.set_comma_next(true);
+    }
+
+    fn set_comma_next(&mut self, next: bool) {
+        if let Some(Frame::Array { comma_next } | Frame::Records { comma_next }) =
+            self.frames.last_mut()
+        {
+            *comma_next = next;
+        }
+    }
+
+    /// Whether the object that starts here holds a list of records: only its first few
+    /// members are looked at.
+    fn wraps_records(&mut self) -> io::Result<bool> {
+        loop {
+            if let Some(answer) = holds_records(&self.buffer[self.start..self.end]) {
+                return Ok(answer);
+            }
+            if self.input_ended || !self.fill()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The length of the value that starts here, if it is at most that of a record.
+    fn find_end_of_value(&mut self) -> io::Result<Result<usize, NoEnd>> {
+        let mut extent = Extent::default();
+        loop {
+            let looked_at = extent.length;
+            match extent.advance(&self.buffer[self.start + looked_at..self.end]) {
+                Some(Ok(())) => return Ok(Ok(extent.length)),
+                Some(Err(no_end)) => return Ok(Err(no_end)),
+                None if self.input_ended => {
+                    let ends = extent.ends_with_stream();
+                    return Ok(if ends { Ok(extent.length) } else { Err(NoEnd::StreamEnds) });
+                }
+                None => {
+                    if !self.fill()? {
+                        return Ok(Err(NoEnd::TooLong));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Leaves out the value that starts here, of whatever length.
+    fn skip_value(&mut self) -> io::Result<bool> {
+        let mut extent = Extent::default();
+        loop {
+            let before = extent.length;
+            let end = extent.advance(&self.buffer[self.start..self.end]);
+            self.start += extent.length - before;
+            match end {
+                Some(Ok(())) => {
+                    self.value_done();
+                    return Ok(true);
+                }
+                Some(Err(_)) => return Ok(false),
+                None if self.input_ended => return Ok(extent.ends_with_stream()),
+                None => {
+                    self.fill()?;
+                }
+            }
+        }
+    }
+
+    /// The length of what stands before the next line that starts with `{` or `[`, or
+    /// before the end, if it is at most that of a record.
+    fn find_next_line_with_a_value(&mut self) -> io::Result<Option<usize>> {
+        let mut from = 0;
+        loop {
+            if let Some(at) = line_with_a_value(&self.buffer[self.start + from..self.end]) {
+                return Ok(Some(from + at));
+            }
+            if self.input_ended {
+                return Ok(Some(self.end - self.start));
+            }
+            // The last byte may be a line end whose next byte is not there yet.
+            from = (self.end - self.start).saturating_sub(1);
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn skip_to_next_line_with_a_value(&mut self) -> io::Result<()> {
+        loop {
+            if let Some(at) = line_with_a_value(&self.buffer[self.start..self.end]) {
+                self.start += at;
+                return Ok(());
+            }
+            if self.input_ended {
+                self.start = self.end;
+                return Ok(());
+            }
+            self.start = self.end.saturating_sub(1).max(self.start);
+            self.fill()?;
+        }
+    }
+
+    /// The next byte that is not white space.
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            let rest = &self.buffer[self.start..self.end];
+            if let Some(at) = rest.iter().position(|byte| !byte.is_ascii_whitespace()) {
+                self.start += at;
+                return Ok(Some(self.buffer[self.start]));
+            }
+            self.start = self.end;
+            if self.input_ended {
+                return Ok(None);
+            }
+            self.fill()?;
+        }
+    }
+
+    fn skip_byte_order_mark(&mut self) -> io::Result<()> {
+        while self.end - self.start < BYTE_ORDER_MARK.len() && !self.input_ended {
+            self.fill()?;
+        }
+        if self.buffer[self.start..self.end].starts_with(BYTE_ORDER_MARK) {
+            self.start += BYTE_ORDER_MARK.len();
+        }
+        Ok(())
+    }
+
+    /// Reads on. False if the buffer is as large as it may become, and full.
+    fn fill(&mut self) -> io::Result<bool> {
+        if self.start > 0 {
+            self.lines_before += count_lines(&self.buffer[..self.start]);
+            self.bytes_before += self.start as u64;
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.buffer.len() {
+            if self.buffer.len() >= MAX_RECORD_BYTES {
+                return Ok(false);
+            }
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        let read = loop {
+            match self.input.read(&mut self.buffer[self.end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        self.end += read;
+        self.input_ended = read == 0;
+        Ok(true)
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            line: 1 + self.lines_before + count_lines(&self.buffer[..self.start]),
+            byte: self.bytes_before + self.start as u64,
+        }
+    }
+}
+
+impl<R: Read> Iterator for Scanner<R> {
+    type Item = io::Result<Item>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.finished {
+            return None;
+        }
+        let next = self.next_item().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            self.finished = true;
+        }
+        next
+    }
+}
+
+fn is_records_key(key: &[u8]) -> bool {
+    matches!(key, b"Records" | b"Events")
+}
+
+fn count_lines(bytes: &[u8]) -> u64 {
+    memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// Offset of the first `{` or `[` at the start of a line after the first.
+fn line_with_a_value(bytes: &[u8]) -> Option<usize> {
+    memchr_iter(b'\n', bytes)
+        .map(|at| at + 1)
+        .find(|at| matches!(bytes.get(*at), Some(b'{' | b'[')))
+}
+
+/// Whether an object's first members lead to a list of records. None if `json` ends
+/// before that is known.
+fn holds_records(json: &[u8]) -> Option<bool> {
+    let mut at = 1;
+    for _ in 0..MAX_MEMBERS_BEFORE_RECORDS {
+        at += skip_spaces(&json[at..])?;
+        if json[at] != b'"' {
+            return Some(false);
+        }
+        let key = at + 1;
+        at = key + memchr(b'"', &json[key..])?;
+        let is_records = is_records_key(&json[key..at]);
+        at += 1;
+        at += skip_spaces(&json[at..])?;
+        if json[at] != b':' {
+            return Some(false);
+        }
+        at += 1;
+        at += skip_spaces(&json[at..])?;
+        match json[at] {
+            b'[' if is_records => return Some(true),
+            b'[' | b'{' => return Some(false),
+            _ => {}
+        }
+        let mut extent = Extent::default();
+        match extent.advance(&json[at..])? {
+            Ok(()) => at += extent.length,
+            Err(_) => return Some(false),
+        }
+        at += skip_spaces(&json[at..])?;
+        if json[at] != b',' {
+            return Some(false);
+        }
+        at += 1;
+    }
+    Some(false)
+}
+
+fn skip_spaces(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| !byte.is_ascii_whitespace())
+}
+
+/// The extent of one JSON value, found by its brackets and quotes alone.
+#[derive(Default)]
+struct Extent {
+    length: usize,
+    depth: u64,
+    in_text: bool,
+    escaped: bool,
+    in_literal: bool,
+}
+
+impl Extent {
+    /// Takes more of the text, from where it stopped. None if the value goes on.
+    fn advance(&mut self, bytes: &[u8]) -> Option<Result<(), NoEnd>> {
+        for byte in bytes {
+            if self.in_text {
+                match byte {
+                    _ if self.escaped => self.escaped = false,
+                    b'\\' => self.escaped = true,
+                    b'"' => {
+                        self.in_text = false;
+                        if self.depth == 0 {
+                            self.length += 1;
+                            return Some(Ok(()));
+                        }
+                    }
+                    b'\n' => return Some(Err(NoEnd::BrokenText)),
+                    _ => {}
+                }
+            } else {
+                match byte {
+                    b'"' if self.in_literal => return Some(Ok(())),
+                    b'"' => self.in_text = true,
+                    b'{' | b'[' => self.depth += 1,
+                    b'}' | b']' | b',' if self.depth == 0 => return Some(Ok(())),
+                    b'}' | b']' => {
+                        self.depth -= 1;
+                        if self.depth == 0 {
+                            self.length += 1;
+                            return Some(Ok(()));
+                        }
+                    }
+                    byte if byte.is_ascii_whitespace() && !self.in_literal => {}
+                    byte if byte.is_ascii_whitespace() => return Some(Ok(())),
+                    _ if self.depth == 0 => self.in_literal = true,
+                    _ => {}
+                }
+            }
+            self.length += 1;
+        }
+        None
+    }
+
+    /// Whether the value is whole if nothing follows.
+    fn ends_with_stream(&self) -> bool {
+        self.in_literal && self.depth == 0
+    }
+}

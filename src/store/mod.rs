@@ -1,0 +1,3 @@
+//! Where the state of each principal is kept.
+
+pub mod memory;

@@ -1,0 +1,154 @@
+//! Text from outside, made safe to show.
+//!
+//! Secret ids, session names and user agents are chosen by the caller who was
+//! refused, who may be an attacker. The names that AWS itself allows are
+//! printable ASCII, so everything else is shown as an escape: line breaks
+//! cannot forge a line, a terminal sees no control sequence, and letters that
+//! only look alike or reverse the reading order are visible for what they are.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+/// What stands where the middle of a long text was left out.
+const GAP: &str = "...";
+
+/// Printable ASCII of bounded length. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(Arc<str>);
+
+impl Text {
+    /// Makes `raw` printable and at most `max_bytes` long.
+    ///
+    /// White space at both ends goes. Anything but printable ASCII becomes an
+    /// escape such as `\n` or `\u{202e}`. A long text loses its middle, since
+    /// its start and its end tell most.
+    pub fn new(raw: &str, max_bytes: usize) -> Self {
+        let printable = printable(raw.trim());
+        if printable.len() <= max_bytes {
+            return Self(Arc::from(&*printable));
+        }
+        let kept = max_bytes.saturating_sub(GAP.len());
+        let tail = kept / 2;
+        let head = kept - tail;
+        Self(Arc::from(format!(
+            "{}{GAP}{}",
+            &printable[..head],
+            &printable[printable.len() - tail..]
+        )))
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether nothing is left to show.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text with everything broken that a mail program would turn into a
+    /// link: a caller chose these words, and no reader should be able to click
+    /// on them.
+    pub fn without_links(&self) -> Cow<'_, str> {
+        if !looks_like_a_link(&self.0) {
+            return Cow::Borrowed(&self.0);
+        }
+        Cow::Owned(self.0.replace("://", "[:]//").replace('.', "[.]"))
+    }
+
+    /// Whether the text can stand in a shell command inside single quotes and
+    /// means there what it meant to AWS.
+    pub fn is_plain(&self) -> bool {
+        !self.is_empty()
+            && !self.0.contains(GAP)
+            && !looks_like_a_link(&self.0)
+            && self.0.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-:".contains(&b))
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// `raw` with every character but printable ASCII as an escape, at any length.
+pub fn printable(raw: &str) -> Cow<'_, str> {
+    if raw.bytes().all(is_printable) {
+        return Cow::Borrowed(raw);
+    }
+    let mut out = String::with_capacity(raw.len() + 16);
+    for c in raw.chars() {
+        if u8::try_from(c).is_ok_and(is_printable) {
+            out.push(c);
+        } else {
+            out.extend(c.escape_default());
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn is_printable(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
+}
+
+/// A scheme, or a dot with a letter after it and a letter or digit before it:
+/// what mail programs take for an address.
+fn looks_like_a_link(text: &str) -> bool {
+    text.contains("://")
+        || text
+            .as_bytes()
+            .windows(3)
+            .any(|w| w[0].is_ascii_alphanumeric() && w[1] == b'.' && w[2].is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_become_visible_escapes() {
+        let text = Text::new("prod/db\r\nSubject: x\u{1b}[31m\u{202e}\u{9b}é", 200);
+        assert_eq!(text.as_str(), r"prod/db\r\nSubject: x\u{1b}[31m\u{202e}\u{9b}\u{e9}");
+    }
+
+    #[test]
+    fn a_long_text_keeps_its_start_and_its_end() {
+        let text = Text::new(&format!("prod/{}/password", "x".repeat(4096)), 32);
+        assert_eq!(text.as_str(), "prod/xxxxxxxxxx...xxxxx/password");
+        assert_eq!(text.as_str().len(), 32);
+    }
+
+    #[test]
+    fn links_are_broken_and_names_are_not() {
+        assert_eq!(
+            Text::new("see https://www.example.com/x", 99).without_links(),
+            "see https[:]//www[.]example[.]com/x"
+        );
+        assert_eq!(Text::new("prod/db-1.2", 99).without_links(), "prod/db-1.2");
+    }
+
+    #[test]
+    fn only_plain_names_reach_a_command() {
+        assert!(Text::new("prod/payments/db_1+x=y@z", 99).is_plain());
+        for hostile in ["a'b", "a b", "$(id)", "a\nb", "evil.example", ""] {
+            assert!(!Text::new(hostile, 99).is_plain(), "{hostile:?}");
+        }
+    }
+}
