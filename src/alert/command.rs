@@ -8,25 +8,29 @@ use crate::text::Text;
 pub(super) const WIDTH: usize = 72;
 
 /// A command of several words, broken over lines that a shell reads as one.
+///
+/// A quoted word may itself go over several lines: no backslash belongs inside it.
 pub(super) fn command(indent: &str, words: &[&str]) -> String {
     const CONTINUED: &str = " \\";
-    let mut lines = String::new();
+    let mut text = String::new();
     let mut line = indent.to_owned();
     for (i, word) in words.iter().enumerate() {
-        let is_first = line.trim().is_empty();
-        let fits = line.len() + 1 + word.len() + CONTINUED.len() <= WIDTH;
-        if !is_first && !fits {
-            let _ = writeln!(lines, "{line}{CONTINUED}");
-            line = format!("{indent}  {word}");
-        } else if i == 0 {
-            line.push_str(word);
+        let mut parts = word.split('\n');
+        let first = parts.next().unwrap_or_default();
+        if i > 0 && line.len() + 1 + first.len() + CONTINUED.len() > WIDTH {
+            let _ = writeln!(text, "{line}{CONTINUED}");
+            line = format!("{indent}  {first}");
         } else {
-            line.push(' ');
-            line.push_str(word);
+            line.push_str(if i > 0 { " " } else { "" });
+            line.push_str(first);
+        }
+        for part in parts {
+            let _ = writeln!(text, "{line}");
+            line = format!("{indent}  {part}");
         }
     }
-    let _ = writeln!(lines, "{line}");
-    lines
+    let _ = writeln!(text, "{line}");
+    text
 }
 
 /// A name as a shell word, or a word to fill in if the name could mean something else
@@ -58,6 +62,12 @@ mod tests {
             "  aws cloudtrail lookup-events --region eu-west-1 \\\n    \
              --start-time 2026-01-01T00:00:00Z --max-items 50\n"
         );
+    }
+
+    #[test]
+    fn a_quoted_word_goes_on_without_a_backslash() {
+        let text = command("", &["aws iam put-role-policy", "--policy-document", "'{\n}'", "-x"]);
+        assert_eq!(text, "aws iam put-role-policy --policy-document '{\n  }' -x\n");
     }
 
     #[test]

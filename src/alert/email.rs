@@ -4,15 +4,17 @@ use std::fmt::Write;
 
 use super::command::WIDTH;
 use super::triage;
-use crate::cloudtrail::Cause;
 use crate::cloudtrail::evidence::Evidence;
 use crate::cloudtrail::principal::Kind;
-use crate::detection::finding::{Finding, Status, plural, rounded, utc};
+use crate::cloudtrail::{Cause, PolicyType};
+use crate::detection::finding::{Finding, Status, history, plural, rounded, utc};
 use crate::detection::window::{Scale, Signal};
 use crate::text::Text;
 
 /// SNS wants a subject of fewer than 100 characters.
 const MAX_SUBJECT_BYTES: usize = 99;
+/// Expected count below which most windows have none.
+const ALMOST_NONE: f64 = 0.1;
 
 /// An e-mail's subject and body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,9 +34,10 @@ impl Email {
             Status::Update => ", again",
         };
         let subject = format!("[Rattle {severity}{again}] {}", finding.title);
+        let headline = format!("{}{again}: {}", severity.to_uppercase(), finding.title);
         Self {
             subject: Text::new(&subject, MAX_SUBJECT_BYTES).to_string(),
-            body: body(finding, &subject),
+            body: body(finding, &headline),
         }
     }
 }
@@ -105,16 +108,9 @@ fn unusual(text: &mut String, finding: &Finding) {
     let window = finding.scale.in_words();
     let usual = &finding.baseline;
     field(text, "Seen", &format!("{} in {window}", plural(finding.observed, thing)));
-    field(
-        text,
-        "Usual",
-        &format!(
-            "{} ± {} in {window}, from {} days of history",
-            rounded(usual.mean),
-            rounded(usual.sd),
-            rounded(usual.history_days),
-        ),
-    );
+    let usual_count = format!("{} ± {} in {window}", rounded(usual.mean), rounded(usual.sd));
+    let almost_none = if usual.mean < ALMOST_NONE { "almost none: " } else { "" };
+    field(text, "Usual", &format!("{almost_none}{usual_count}, {}", history(usual.history_days)));
     let limit = match finding.over_ceiling {
         Some(ceiling) => format!(
             "below the threshold of {}, but {ceiling} are reported always",
@@ -136,16 +132,16 @@ fn evidence(text: &mut String, finding: &Finding) {
         return;
     }
     let kind = finding.principal.principal.kind();
-    for one in &finding.evidence {
-        let secret = match &one.secret {
-            Some(name) if one.more_secrets > 0 => {
-                format!("{} (+{} more)", name.without_links(), one.more_secrets)
-            }
-            Some(name) => name.without_links().into_owned(),
-            None => "(the message names no secret)".to_owned(),
-        };
-        let _ = writeln!(text, "  {}  {secret}", utc(one.time));
-        paragraph(text, "    ", &origin(one, kind));
+    let origins: Vec<String> = finding.evidence.iter().map(|one| origin(one, kind)).collect();
+    let same = origins.len() > 1 && origins.iter().all(|origin| *origin == origins[0]);
+    for (one, origin) in finding.evidence.iter().zip(&origins) {
+        let _ = writeln!(text, "  {}  {}", utc(one.time), secret(one));
+        if !same {
+            paragraph(text, "    ", origin);
+        }
+    }
+    if same {
+        paragraph(text, "  ", &format!("All of these {}.", origins[0]));
     }
     if let Some(distinct) = finding.distinct_secrets {
         let shown = finding.evidence.iter().filter(|e| e.secret.is_some()).count();
@@ -162,30 +158,42 @@ fn evidence(text: &mut String, finding: &Finding) {
     }
 }
 
-fn origin(one: &Evidence, kind: Kind) -> String {
-    let mut origin = String::new();
-    if let Some(source) = &one.source_ip {
-        let _ = write!(origin, "from {}", source.without_links());
+fn secret(one: &Evidence) -> String {
+    match &one.secret {
+        Some(name) if one.more_secrets > 0 => {
+            format!("{} (+{} more)", name.without_links(), one.more_secrets)
+        }
+        Some(name) => name.without_links().into_owned(),
+        None => "(the message names no secret)".to_owned(),
     }
-    if let Some(session) = &one.session {
-        let comma = if origin.is_empty() { "" } else { ", " };
-        let _ = write!(origin, "{comma}session {}", shown_to_a_reader(session, kind));
-    }
-    let semicolon = if origin.is_empty() { "" } else { "; " };
-    let _ = write!(origin, "{semicolon}{}", reason(one.cause));
-    origin
 }
 
-/// The cause as the end of a sentence.
+fn origin(one: &Evidence, kind: Kind) -> String {
+    let mut parts = Vec::new();
+    if let Some(source) = &one.source_ip {
+        parts.push(format!("from {}", source.without_links()));
+    }
+    if let Some(session) = &one.session {
+        parts.push(format!("in session {}", shown_to_a_reader(session, kind)));
+    }
+    parts.push(match one.cause {
+        Cause::Unknown => "refused for a reason the message does not give".to_owned(),
+        known => format!("refused because {}", reason(known)),
+    });
+    parts.join(", ")
+}
+
+/// The cause as a clause.
 pub(super) fn reason(cause: Cause) -> String {
     match cause {
         Cause::Implicit(policy) => format!("no {} allows it", policy.name()),
         Cause::Explicit(Some(policy)) => {
-            format!("denied explicitly by a {}", policy.name()).replace("a identity", "an identity")
+            let article = if policy == PolicyType::IdentityBased { "an" } else { "a" };
+            format!("{article} {} denies it", policy.name())
         }
-        Cause::Explicit(None) => "denied explicitly".to_owned(),
+        Cause::Explicit(None) => "a policy denies it".to_owned(),
         Cause::Kms => "its KMS key may not be used".to_owned(),
-        Cause::Unknown => "the message does not say why".to_owned(),
+        Cause::Unknown => "of something unknown".to_owned(),
     }
 }
 

@@ -71,13 +71,14 @@ fn lookup(text: &mut String, finding: &Finding, attribute: &str, query: &str) {
     );
 }
 
-/// A query for the events of this principal, in any session.
+/// A query for the events of this principal, in any session. Single quotes outside: an
+/// interactive shell would take `!` for its history in double ones.
 fn by_principal(finding: &Finding, and: &str) -> String {
     let principal = &finding.principal.principal;
     let mark = [principal.id(), principal.arn()].into_iter().flatten().find(|name| name.is_plain());
     match mark {
         Some(mark) => {
-            format!("\"Events[?contains(CloudTrailEvent,'{mark}'){and}].CloudTrailEvent\"")
+            format!("'Events[?contains(CloudTrailEvent,`\"{mark}\"`){and}].CloudTrailEvent'")
         }
         None => "'Events[].CloudTrailEvent'".to_owned(),
     }
@@ -94,23 +95,43 @@ fn cloudtrail_user_name(finding: &Finding) -> Option<&Text> {
 }
 
 fn other_findings(text: &mut String, finding: &Finding) {
-    let principal = &finding.principal.principal;
-    let name = word(Some(principal.name()), "PRINCIPAL-NAME");
+    let region = format!("--region {}", region(finding));
+    let (field, name) = guardduty_name(finding);
     say(text, "GuardDuty, if it is on:");
     run(
         text,
         &[
+            "detector=$(aws guardduty list-detectors",
+            &region,
+            "--query 'DetectorIds[0]'",
+            "--output text)",
+        ],
+    );
+    run(
+        text,
+        &[
             "aws guardduty list-findings",
-            &format!("--region {}", region(finding)),
-            "--detector-id",
-            "$(aws guardduty list-detectors --query 'DetectorIds[0]' --output text)",
+            &region,
+            "--detector-id \"$detector\"",
             "--finding-criteria",
             &format!(
-                "'{{\"Criterion\":{{\"resource.accessKeyDetails.userName\":{{\"Eq\":[\"{name}\"]}}}}}}'"
+                "'{{\"Criterion\":\n{{\"resource.accessKeyDetails.{field}\":\n\
+                 {{\"Equals\":[\"{name}\"]}}}}}}'"
             ),
         ],
     );
     say(text, "Then IAM Access Analyzer, and the teams that own the principal and the secrets.");
+}
+
+/// How GuardDuty names it: a role by its name, a person by role and session.
+fn guardduty_name(finding: &Finding) -> (&'static str, String) {
+    let principal = &finding.principal.principal;
+    if principal.kind() == Kind::Person {
+        let role = word(principal.id(), "ROLE-ID");
+        let person = word(finding.principal.session.as_ref(), "PERSON");
+        return ("principalId", format!("{role}:{person}"));
+    }
+    ("userName", word(Some(principal.name()), "NAME"))
 }
 
 fn if_malicious(text: &mut String, finding: &Finding) {
@@ -121,7 +142,7 @@ fn if_malicious(text: &mut String, finding: &Finding) {
         text,
         finding,
         "AttributeKey=EventName,AttributeValue=GetSecretValue",
-        &by_principal(finding, " && !contains(CloudTrailEvent,'errorCode')"),
+        &by_principal(finding, "\n&& !contains(CloudTrailEvent,`\"errorCode\"`)"),
     );
     say(text, "Rotate each of them, by its rotation function or by a new value:");
     let region = format!("--region {}", region(finding));
@@ -168,14 +189,11 @@ fn stop_the_principal(text: &mut String, finding: &Finding) {
                     &format!("--role-name {role}"),
                     "--policy-name RevokeOlderSessions",
                     "--policy-document",
-                    "'{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Deny\",",
+                    "'{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Deny\",\n\
+                     \"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"DateLessThan\":\n\
+                     {\"aws:TokenIssueTime\":\"'$(date -u +%FT%TZ)'\"}}}]}'",
                 ],
             );
-            // The document is one shell word: it goes on without a backslash.
-            text.push_str(
-                "         \"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"DateLessThan\":\n",
-            );
-            text.push_str("         {\"aws:TokenIssueTime\":\"'$(date -u +%FT%TZ)'\"}}}]}'\n");
             run(text, &["aws iam get-role", &format!("--role-name {role}")]);
         }
         Kind::Person => say(
@@ -205,7 +223,7 @@ fn stop_the_principal(text: &mut String, finding: &Finding) {
 
 fn if_benign(text: &mut String, finding: &Finding) {
     let cause = finding.evidence.first().map_or(Cause::Unknown, |newest| newest.cause);
-    say(text, &format!("The last call was refused so: {}. {}", reason(cause), remedy(cause)));
+    say(text, &format!("{} {}", why_refused(cause), remedy(cause)));
     if let Some(arn) = finding.policy_arn.as_ref() {
         say(text, &format!("The denying policy: {}", arn.without_links()));
     }
@@ -219,6 +237,15 @@ fn if_benign(text: &mut String, finding: &Finding) {
         Signal::Secrets => ("RATTLE_SECRETS_THRESHOLD", "RATTLE_MIN_SECRETS"),
     };
     say(text, &format!("To hear less of all principals: raise {threshold} or {floor}."));
+}
+
+fn why_refused(cause: Cause) -> String {
+    match cause {
+        Cause::Unknown => {
+            "The message of the last call does not say why it was refused.".to_owned()
+        }
+        known => format!("The last call was refused because {}.", reason(known)),
+    }
 }
 
 fn remedy(cause: Cause) -> &'static str {

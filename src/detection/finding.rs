@@ -249,6 +249,15 @@ pub fn plural(n: u32, thing: &str) -> String {
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 
+/// How long a principal has been known.
+pub fn history(days: f64) -> String {
+    match rounded(days).as_str() {
+        "0" => "first seen now".to_owned(),
+        "1" => "1 day of history".to_owned(),
+        days => format!("{days} days of history"),
+    }
+}
+
 fn finding_id(state: &PrincipalState, key: &Text, signal: Signal) -> String {
     let name = format!("{key}\n{}\n{signal}\n{}", state.window.index(), state.alert_seq);
     format!("{:032x}", u128::from_be_bytes(sha256_start(&name)))
@@ -330,12 +339,12 @@ fn explanation(
         None => format!("threshold {}", rounded(threshold)),
     };
     format!(
-        "{} in {}; usual for this principal: {} ± {} in {} days of history; {:.1} sigma ({limit})",
+        "{} in {}; usual for this principal: {} ± {} ({}); {:.1} sigma ({limit})",
         plural(row.observed, thing),
         row.axis.scale.in_words(),
         rounded(usual.mean),
         rounded(usual.sd),
-        rounded(usual.history_days),
+        history(usual.history_days),
         report.sigma,
     )
 }

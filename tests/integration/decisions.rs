@@ -1,0 +1,212 @@
+//! Rules of the decision that no reference sequence pins down.
+
+use jiff::SignedDuration;
+use rattle::detection::baseline::Axis;
+use rattle::detection::secret_set::{Bucket, SecretSet};
+use rattle::detection::state::{Episode, PrincipalState, Told};
+use rattle::detection::{Assessment, Decision, Policy, Scale, Signal, Window, decide};
+
+use crate::support::{MONDAY, denial, denial_of};
+
+/// A principal seen for 30 days, with nothing open.
+fn quiet_state() -> PrincipalState {
+    let mut state = PrincipalState::opened_by(&denial_of(MONDAY, "first", "prod/db"));
+    state.first_window = Window::from_index(state.window.index() - 30 * 288);
+    state
+}
+
+fn buckets(range: std::ops::Range<u16>) -> SecretSet {
+    range.filter_map(Bucket::from_number).collect()
+}
+
+/// Decides on a delivery that names one new secret.
+fn decided(state: &PrincipalState, policy: &Policy) -> Decision {
+    let denial = denial_of(MONDAY, "any", "a secret nobody knows");
+    decide(state, &Assessment::of(state, policy), &denial, policy)
+}
+
+/// Decides on a delivery that names no secret, so that only denials are looked at.
+fn decided_on_denials(state: &PrincipalState, policy: &Policy) -> Decision {
+    let denial = denial(MONDAY as f64, "any", &[]);
+    decide(state, &Assessment::of(state, policy), &denial, policy)
+}
+
+fn episode(alert_windows_ago: i64, hit_windows_ago: i64, alert_count: u32) -> Episode {
+    let ago = |windows| {
+        let now = Window::containing(denial_of(MONDAY, "any", "x").time());
+        Some(Window::from_index(now.index() - windows))
+    };
+    Episode { alert_window: ago(alert_windows_ago), hit_window: ago(hit_windows_ago), alert_count }
+}
+
+fn reported(decision: &Decision) -> Option<(Signal, Scale, u32)> {
+    decision.report.map(|r| (r.row.axis.signal, r.row.axis.scale, r.row.observed))
+}
+
+#[test]
+fn of_two_rows_at_the_highest_score_there_is_the_shorter_is_reported() {
+    let mut state = quiet_state();
+    state.denials = [0, 30_000, 40_000];
+    let sigma = |scale| {
+        let axis = Axis { signal: Signal::Denials, scale };
+        let assessment = Assessment::of(&state, &Policy::default());
+        assessment.rows().iter().find(|row| row.axis == axis).unwrap().sigma()
+    };
+    assert_eq!((sigma(Scale::Hour), sigma(Scale::Day)), (37.0, 37.0), "a tie");
+    let decision = decided_on_denials(&state, &Policy::default());
+    assert_eq!(reported(&decision), Some((Signal::Denials, Scale::Hour, 30_000)));
+}
+
+#[test]
+fn secrets_of_a_refusal_that_names_no_new_one_are_not_looked_at() {
+    let mut state = quiet_state();
+    state.secrets = buckets(0..40);
+    state.denials = [1, 1, 1];
+    assert!(decided(&state, &Policy::default()).report.is_some());
+    assert_eq!(decided_on_denials(&state, &Policy::default()).report, None);
+}
+
+#[test]
+fn an_episode_is_reported_again_at_exactly_288_windows_and_not_before() {
+    let mut state = quiet_state();
+    state.secrets = buckets(0..20);
+    for (windows_ago, reports) in [(287, false), (288, true)] {
+        state.episodes[Signal::Secrets as usize] = episode(windows_ago, 1, 20);
+        state.episodes[Signal::Denials as usize] = episode(windows_ago, 1, 20);
+        let decision = decided(&state, &Policy::default());
+        assert_eq!(decision.report.is_some(), reports, "{windows_ago} windows");
+        if let Some(report) = decision.report {
+            assert!(report.continues, "it is an update");
+        }
+    }
+}
+
+#[test]
+fn growth_is_measured_in_what_was_not_yet_told() {
+    let mut state = quiet_state();
+    state.denials = [0, 1_040, 1_040];
+    state.episodes[Signal::Denials as usize] = episode(5, 1, 100);
+    state.told = Told { hour: [50, 0], day: [50, 0] };
+    // 1,040 is more than ten times 100, the 990 that are new are not.
+    assert_eq!(decided_on_denials(&state, &Policy::default()).report, None);
+    state.denials = [0, 1_050, 1_050];
+    let decision = decided_on_denials(&state, &Policy::default());
+    assert_eq!(reported(&decision), Some((Signal::Denials, Scale::Hour, 1_050)), "the whole count");
+    let denials = decision.episodes[Signal::Denials as usize];
+    assert_eq!(denials.alert_count, 1_000, "and what was new of it is kept");
+}
+
+#[test]
+fn a_report_of_secrets_also_covers_the_denials_that_came_with_it() {
+    let mut state = quiet_state();
+    state.secrets = buckets(0..12);
+    state.denials = [12, 60, 70];
+    state.told = Told { hour: [20, 0], day: [20, 0] };
+    let decision = decided(&state, &Policy::default());
+    assert_eq!(reported(&decision), Some((Signal::Secrets, Scale::FiveMinutes, 12)));
+    let [denials, secrets] = decision.episodes;
+    assert_eq!(secrets.alert_count, 12);
+    assert_eq!(denials.alert_count, 12, "those of the same scale, nothing taken off");
+    assert_eq!(denials.alert_window, Some(state.window));
+    assert_eq!(denials.hit_window, Some(state.window), "60 in the hour are a hit of their own");
+    assert_eq!(
+        decision.told,
+        Told { hour: [60, 12], day: [70, 12] },
+        "all counts of both signals are told"
+    );
+}
+
+#[test]
+fn a_report_of_secrets_does_not_make_a_hit_of_denials_that_are_none() {
+    let mut state = quiet_state();
+    state.secrets = buckets(0..30);
+    state.denials = [0, 1, 1];
+    let decision = decided(&state, &Policy::default());
+    assert!(decision.report.is_some());
+    let denials = decision.episodes[Signal::Denials as usize];
+    assert_eq!(denials.hit_window, None);
+    assert_eq!(denials.alert_count, 1, "at least one, so that ten times it is more");
+}
+
+#[test]
+fn a_hit_of_denials_keeps_its_episode_open_when_secrets_were_reported() {
+    let mut state = quiet_state();
+    state.secrets = buckets(0..12);
+    state.denials = [200, 200, 200];
+    let decision = decided(&state, &Policy::default());
+    assert_eq!(decision.report.map(|r| r.row.axis.signal), Some(Signal::Secrets));
+    assert_eq!(decision.episodes[Signal::Denials as usize].hit_window, Some(state.window));
+}
+
+#[test]
+fn a_secrets_episode_keeps_denials_quiet() {
+    let mut state = quiet_state();
+    state.denials = [100, 100, 100];
+    state.episodes[Signal::Denials as usize] = episode(20, 20, 90);
+    assert!(decided_on_denials(&state, &Policy::default()).report.is_some(), "13 windows are over");
+    state.episodes[Signal::Secrets as usize] = episode(20, 12, 5);
+    assert_eq!(decided_on_denials(&state, &Policy::default()).report, None, "12 windows are not");
+}
+
+#[test]
+fn what_was_told_is_not_told_again_when_the_episode_is_over() {
+    let mut state = quiet_state();
+    state.denials = [1, 60, 60];
+    state.told = Told { hour: [59, 0], day: [59, 0] };
+    state.episodes[Signal::Denials as usize] = episode(40, 40, 59);
+    let decision = decided_on_denials(&state, &Policy::default());
+    assert_eq!(decision.report, None, "one more denial is no hit by itself");
+    let denials = decision.episodes[Signal::Denials as usize];
+    assert_eq!(denials.hit_window, Some(state.window), "but the whole count is");
+}
+
+#[test]
+fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_told() {
+    let policy = Policy::default();
+    let mut state = quiet_state();
+    state.new_in_day = 29;
+    state.secrets = buckets(0..1);
+    // A baseline that is used to this: no score near the threshold.
+    state.baselines[Signal::Secrets as usize][Scale::Day as usize].sum = 400.0;
+    state.baselines[Signal::Secrets as usize][Scale::Day as usize].sum_of_squares = 12_000.0;
+    state.told = Told { hour: [0, 0], day: [0, 29] };
+    let decision = decided(&state, &policy);
+    assert_eq!(reported(&decision), Some((Signal::Secrets, Scale::Day, 30)));
+    assert!(decision.report.unwrap().sigma < policy.secrets.threshold);
+
+    state.told = Told { hour: [0, 0], day: [0, 30] };
+    state.secrets = buckets(0..2);
+    assert_eq!(decided(&state, &policy).report, None, "once is enough");
+}
+
+#[test]
+fn the_row_with_the_highest_whole_score_is_tested_alone() {
+    let mut state = quiet_state();
+    state.denials = [60, 5_000, 5_000];
+    state.told = Told { hour: [4_900, 0], day: [0, 0] };
+    state.episodes[Signal::Denials as usize] = episode(5, 1, 20);
+    let assessment = Assessment::of(&state, &Policy::default());
+    let [five_minutes, hour, day] = assessment.of_signal(Signal::Denials) else { panic!() };
+    assert!(hour.sigma() > five_minutes.sigma() && hour.sigma() > day.sigma());
+    // Sixty in 5 minutes and 5,000 in a day would be ten times 20, the hour's 100 are not.
+    assert_eq!(hour.untold(), 100);
+    assert_eq!(decided_on_denials(&state, &Policy::default()).report, None);
+}
+
+#[test]
+fn a_duplicate_raises_the_alert_that_a_crash_swallowed() {
+    let policy = Policy::default();
+    let mut state = quiet_state();
+    let denials: Vec<_> =
+        (0..5).map(|i| denial_of(MONDAY + i, &format!("e{i}"), &format!("s{i}"))).collect();
+    for denial in &denials {
+        // Counted, and the process died before anything was decided.
+        state.receive(denial, SignedDuration::ZERO, &policy);
+    }
+    let last = &denials[4];
+    let before = state.clone();
+    state.receive(last, SignedDuration::ZERO, &policy);
+    assert_eq!(state, before, "a duplicate counts nothing");
+    let decision = decide(&state, &Assessment::of(&state, &policy), last, &policy);
+    assert_eq!(reported(&decision), Some((Signal::Secrets, Scale::FiveMinutes, 5)));
+}
