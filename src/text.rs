@@ -57,7 +57,14 @@ impl Text {
         if !looks_like_a_link(&self.0) {
             return Cow::Borrowed(&self.0);
         }
-        Cow::Owned(self.0.replace("://", "[:]//").replace('.', "[.]"))
+        let mut out = self.0.replace("://", "[:]//");
+        let dots: Vec<usize> = out.match_indices('.').map(|(at, _)| at).collect();
+        for at in dots.into_iter().rev() {
+            if joins_names(out.as_bytes(), at) {
+                out.replace_range(at..=at, "[.]");
+            }
+        }
+        Cow::Owned(out)
     }
 
     /// Whether the text can stand in a shell command inside single quotes and
@@ -108,14 +115,19 @@ fn is_printable(byte: u8) -> bool {
     (b' '..=b'~').contains(&byte)
 }
 
-/// A scheme, or a dot with a letter after it and a letter or digit before it:
-/// what mail programs take for an address.
+/// A scheme, or names joined by a dot: what mail programs take for an address.
 fn looks_like_a_link(text: &str) -> bool {
     text.contains("://")
-        || text
-            .as_bytes()
-            .windows(3)
-            .any(|w| w[0].is_ascii_alphanumeric() && w[1] == b'.' && w[2].is_ascii_alphabetic())
+        || text.match_indices('.').any(|(at, _)| {
+            let is_name = text.as_bytes().get(at + 1).is_some_and(u8::is_ascii_alphabetic);
+            is_name && joins_names(text.as_bytes(), at)
+        })
+}
+
+fn joins_names(text: &[u8], dot: usize) -> bool {
+    let is_part =
+        |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+    is_part(dot.checked_sub(1)) && is_part(dot.checked_add(1))
 }
 
 #[cfg(test)]

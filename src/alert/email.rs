@@ -49,7 +49,7 @@ fn body(finding: &Finding, headline: &str) -> String {
     let place = format!(
         "Account {}, {}, {}.",
         finding.account,
-        finding.region.as_ref().map_or("unknown Region", Text::as_str),
+        finding.region.as_ref().map_or("unknown Region".into(), Text::without_links),
         period(finding.first_denial, finding.last_denial),
     );
     paragraph(&mut text, "", &place);

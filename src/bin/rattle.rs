@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use rattle::config::Settings;
@@ -69,7 +69,7 @@ struct ReplayArgs {
     /// How to write findings
     #[arg(long, value_enum, default_value_t = FormatArg::Text)]
     format: FormatArg,
-    /// Also write a line for each denial (with --format jsonl)
+    /// Also write a line for each denial (needs --format jsonl)
     #[arg(long)]
     decisions: bool,
     /// In which order to deliver denials
@@ -169,6 +169,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn run_replay(args: ReplayArgs) -> Result<ExitCode> {
+    if args.decisions && matches!(args.format, FormatArg::Text) {
+        bail!("--decisions needs --format jsonl");
+    }
     let settings = Settings::read(environment().chain(args.settings.given()))
         .context("settings cannot be used\n")?;
     let options = Options {

@@ -27,6 +27,7 @@ const NOT_AUTHORIZED: &str = " is not authorized to perform: ";
 const ON_RESOURCE: &str = " on resource: ";
 const BECAUSE_NO: &str = " because no ";
 const EXPLICIT_DENY: &str = " with an explicit deny";
+const ALLOWS_THE: &str = " allows the ";
 
 impl<'a> DenialMessage<'a> {
     /// Reads a message. One that follows no known form names nothing.
@@ -36,35 +37,61 @@ impl<'a> DenialMessage<'a> {
             return Self { resource: None, cause, policy_arn: None };
         };
         // The reason stands last: what looks like one before it belongs to the resource.
-        let reason =
-            [BECAUSE_NO, EXPLICIT_DENY].iter().filter_map(|start| refused.rfind(start)).max();
-        let (what, (cause, policy_arn)) = match reason {
-            Some(at) => (&refused[..at], parse_reason(&refused[at..])),
-            None => (refused, (Cause::Unknown, None)),
-        };
+        let (what, reason) = [BECAUSE_NO, EXPLICIT_DENY]
+            .iter()
+            .filter_map(|start| refused.rfind(start))
+            .max()
+            .and_then(|at| Some((&refused[..at], Reason::parse(&refused[at..])?)))
+            .unwrap_or((refused, Reason { cause: Cause::Unknown, policy_arn: None }));
         let resource = what
             .split_once(ON_RESOURCE)
             .map(|(_action, resource)| resource.trim())
             .filter(|resource| !resource.is_empty());
-        Self { resource, cause, policy_arn }
+        Self { resource, cause: reason.cause, policy_arn: reason.policy_arn }
     }
 }
 
-fn parse_reason(reason: &str) -> (Cause, Option<&str>) {
-    if let Some(missing) = reason.strip_prefix(BECAUSE_NO) {
-        let cause =
-            policy_type(missing).map_or(Cause::Unknown, |(policy, _)| Cause::Implicit(policy));
-        return (cause, None);
+struct Reason<'a> {
+    cause: Cause,
+    policy_arn: Option<&'a str>,
+}
+
+impl<'a> Reason<'a> {
+    /// Reads the end of a message. None if it is no reason that AWS writes, whole or cut.
+    fn parse(text: &'a str) -> Option<Self> {
+        match text.strip_prefix(BECAUSE_NO) {
+            Some(missing) => Self::implicit(missing),
+            None => Self::explicit(text.strip_prefix(EXPLICIT_DENY)?),
+        }
     }
-    let place = reason
-        .strip_prefix(EXPLICIT_DENY)
-        .and_then(|rest| rest.strip_prefix(" in a"))
-        .map(|rest| rest.strip_prefix('n').unwrap_or(rest).trim_start());
-    let Some((policy, rest)) = place.and_then(policy_type) else {
-        return (Cause::Explicit(None), None);
-    };
-    let policy_arn = rest.strip_prefix(": ").map(str::trim).filter(|arn| arn.starts_with("arn:"));
-    (Cause::Explicit(Some(policy)), policy_arn)
+
+    fn implicit(missing: &'a str) -> Option<Self> {
+        let Some((policy, rest)) = policy_type(missing) else {
+            let is_cut = PolicyType::ALL.iter().any(|policy| policy.name().starts_with(missing));
+            return is_cut.then_some(Self { cause: Cause::Unknown, policy_arn: None });
+        };
+        let is_whole = rest
+            .strip_prefix(ALLOWS_THE)
+            .is_some_and(|action| action.trim_end_matches(" action").split(' ').count() == 1);
+        (is_whole || ALLOWS_THE.starts_with(rest))
+            .then_some(Self { cause: Cause::Implicit(policy), policy_arn: None })
+    }
+
+    fn explicit(place: &'a str) -> Option<Self> {
+        let unnamed = Self { cause: Cause::Explicit(None), policy_arn: None };
+        let Some(named) = [" in an ", " in a "].iter().find_map(|a| place.strip_prefix(a)) else {
+            return " in an ".starts_with(place).then_some(unnamed);
+        };
+        let Some((policy, rest)) = policy_type(named) else {
+            let is_cut = PolicyType::ALL.iter().any(|policy| policy.name().starts_with(named));
+            return is_cut.then_some(unnamed);
+        };
+        let policy_arn = rest.strip_prefix(": ").filter(|arn| !arn.contains(' '));
+        (rest.is_empty() || policy_arn.is_some() || ": ".starts_with(rest)).then_some(Self {
+            cause: Cause::Explicit(Some(policy)),
+            policy_arn: policy_arn.filter(|arn| arn.starts_with("arn:")),
+        })
+    }
 }
 
 /// The policy type that `text` starts with, and what follows it.
@@ -143,6 +170,18 @@ mod tests {
         assert_eq!(cause, Cause::Implicit(PolicyType::ServiceControl));
         assert_eq!(arn, None);
         assert!(resource.unwrap().starts_with("x with an explicit deny"));
+    }
+
+    #[test]
+    fn what_only_begins_like_a_reason_is_the_resource() {
+        let (resource, cause, _) =
+            parse(" on resource: x because no identity-based policy allows it http://example.com");
+        assert_eq!(cause, Cause::Unknown);
+        assert!(resource.unwrap().ends_with("http://example.com"));
+        let (resource, cause, _) =
+            parse(" on resource: x with an explicit deny in a session policy, or so it says");
+        assert_eq!(cause, Cause::Unknown);
+        assert!(resource.unwrap().ends_with("it says"));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! at will. The role is the principal; its session is shown. Only behind IAM Identity
 //! Center is the session the person, who cannot choose its name.
 
+use std::borrow::Cow;
+
 use super::lenient::{Nested, Scalar};
 use super::record::Malformed;
 use crate::digest::sha256_start;
@@ -172,7 +174,12 @@ impl Principal {
 
     /// Kind and name: `role ci-deploy`.
     pub fn label(&self) -> String {
-        format!("{} {}", self.kind.noun(), self.name)
+        let name = match self.kind {
+            // Whoever asks for a federated session names it.
+            Kind::Federated | Kind::Other => self.name.without_links(),
+            _ => Cow::Borrowed(self.name.as_str()),
+        };
+        format!("{} {name}", self.kind.noun())
     }
 }
 

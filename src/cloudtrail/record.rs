@@ -245,17 +245,15 @@ impl Record<'_> {
 
     fn time(&self) -> Result<Timestamp, Malformed> {
         let text = self.event_time.required("eventTime")?;
-        let invalid = |expected| Malformed::Invalid {
-            field: "eventTime",
-            value: Text::new(text, MAX_QUOTED_BYTES),
-            expected,
-        };
-        let time: Timestamp =
-            text.parse().map_err(|_| invalid("a time such as 2026-01-31T23:59:59Z"))?;
-        if !(FIRST_EVENT_TIME..LAST_EVENT_TIME).contains(&time) {
-            return Err(invalid("a time from 2013-11-13, when CloudTrail began, to 2099"));
-        }
-        Ok(time)
+        text.parse()
+            .ok()
+            .filter(|time| (FIRST_EVENT_TIME..LAST_EVENT_TIME).contains(time))
+            .ok_or_else(|| Malformed::Invalid {
+                field: "eventTime",
+                value: Text::new(text, MAX_QUOTED_BYTES),
+                expected: "a time such as 2026-01-31T23:59:59Z, from 2013-11-13 (when CloudTrail \
+                           began) to 2099",
+            })
     }
 
     /// The account whose secrets were asked for, 12 digits, or `unknown`. Exporters that

