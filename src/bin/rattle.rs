@@ -108,7 +108,7 @@ enum OrderArg {
 enum SummaryArg {
     /// For reading
     Text,
-    /// One line of JSON
+    /// One line of JSON, the rejected input in it
     Json,
 }
 
@@ -187,7 +187,12 @@ fn run_replay(args: ReplayArgs) -> Result<ExitCode> {
         strict: args.strict,
     };
     let mut output = BufWriter::new(io::stdout().lock());
-    let mut terminal = Terminal { bar: ProgressBar::hidden(), read: Arc::default() };
+    let mut terminal = Terminal {
+        bar: ProgressBar::hidden(),
+        read: Arc::default(),
+        // One line of JSON is for a program, which finds the rejections in it.
+        tells_rejections: matches!(args.summary, SummaryArg::Text),
+    };
     let summary = match replay(&options, &settings, &mut output, &mut terminal) {
         Err(ReplayError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return Ok(ExitCode::SUCCESS);
@@ -250,6 +255,7 @@ impl SettingArgs {
 struct Terminal {
     bar: ProgressBar,
     read: Arc<AtomicU64>,
+    tells_rejections: bool,
 }
 
 impl Watcher for Terminal {
@@ -271,6 +277,8 @@ impl Watcher for Terminal {
     }
 
     fn rejects(&mut self, rejection: &Rejection) {
-        self.bar.suspend(|| eprintln!("rattle: {rejection}"));
+        if self.tells_rejections {
+            self.bar.suspend(|| eprintln!("rattle: {rejection}"));
+        }
     }
 }

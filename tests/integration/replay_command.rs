@@ -188,11 +188,14 @@ fn a_malformed_record_is_reported_and_stops_the_run_only_when_strict() {
     text.push_str(&lines(&enumeration(6)[5..]));
     let output = rattle(&["replay", "--summary", "json", "-"], text.as_bytes());
     assert_eq!(output.status.code(), Some(0));
-    assert!(stderr(&output).starts_with("rattle: standard input: line 6, byte "));
+    assert_eq!(stderr(&output).lines().count(), 1, "the summary is all there is to parse");
     let summary = summary(&output);
     assert_eq!((&summary["counted"], &summary["rejected"]), (&json!(6), &json!(1)));
     assert_eq!(summary["rejections"][0]["file"], "standard input");
     assert_eq!(summary["rejections"][0]["line"], 6);
+
+    let told = rattle(&["replay", "-"], text.as_bytes());
+    assert!(stderr(&told).starts_with("rattle: standard input: line 6, byte "));
 
     let strict = rattle(&["replay", "--strict", "-"], text.as_bytes());
     assert_eq!(strict.status.code(), Some(2));
@@ -328,6 +331,18 @@ fn help_and_completions_are_there() {
     assert_eq!(rattle(&[], b"").status.code(), Some(2));
     assert_eq!(rattle(&["replay"], b"").status.code(), Some(2));
     assert_eq!(rattle(&["replay", "--decisions", "-"], b"").status.code(), Some(2));
+}
+
+#[test]
+fn the_help_states_the_defaults_that_are_in_force() {
+    let help = stdout(&rattle(&["replay", "--help"], b""));
+    let settings = rattle::config::SETTINGS.iter().filter(|setting| !setting.default.is_empty());
+    for setting in settings {
+        let flag = setting.variable.replace("RATTLE_", "--").replace('_', "-").to_lowercase();
+        let (_, about) = help.split_once(&format!("{flag} <")).unwrap();
+        let (about, _) = about.split_once("\n\n").unwrap();
+        assert!(about.ends_with(&format!("[default: {}]", setting.default)), "{flag}: {about}");
+    }
 }
 
 #[test]

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# All checks, from a clean checkout with nothing but Rust and Python 3.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "format and lints"
+cargo fmt --check
+cargo clippy --locked --all-targets --all-features -- -D warnings
+
+step "the core builds without an AWS crate and without tokio"
+cargo check --locked --no-default-features --lib
+core_tree=$(cargo tree --locked --no-default-features -e normal --prefix none)
+if grep -iE '^(aws|tokio)' <<<"$core_tree"; then
+    echo "the core depends on the crates above" >&2
+    exit 1
+fi
+
+step "tests"
+# Snapshots are compared, never written, and each of them must belong to a test.
+referenced=$(mktemp)
+trap 'rm -f "$referenced"' EXIT
+INSTA_UPDATE=no INSTA_SNAPSHOT_REFERENCES_FILE="$referenced" cargo test --locked
+unreferenced=$(comm -13 <(sort -u "$referenced") <(find "$PWD" -name '*.snap' -not -path '*/target/*' | sort))
+if [ -n "$unreferenced" ]; then
+    printf 'no test refers to these snapshots:\n%s\n' "$unreferenced" >&2
+    exit 1
+fi
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
+
+step "traces are what their generator makes"
+python3 -B tests/traces/generate.py --check
+
+step "the release build finds something in the samples"
+cargo build --release --locked
+target/release/rattle replay events/ >target/samples.txt
+grep -c '^Subject: ' target/samples.txt
+
+step "fuzzing, shortly"
+fuzz/run.sh "${RATTLE_TEST_FUZZ_SECONDS:-20}" || [ $? -eq 77 ]
+
+step "the benchmark runs"
+python3 -B benches/replay/bench.py --quick
+
+step "all checks passed"
