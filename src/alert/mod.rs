@@ -2,4 +2,5 @@
 
 mod command;
 pub mod email;
+pub mod json;
 mod triage;

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The kind of policy that refused a call, as the error message names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PolicyType {
     /// A policy attached to the principal.
     IdentityBased,
@@ -45,10 +47,23 @@ impl PolicyType {
             Self::VpcEndpoint => "VPC endpoint policy",
         }
     }
+
+    /// One letter for the stored form.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::IdentityBased => "i",
+            Self::ResourceBased => "r",
+            Self::ServiceControl => "s",
+            Self::ResourceControl => "o",
+            Self::PermissionsBoundary => "b",
+            Self::Session => "e",
+            Self::VpcEndpoint => "v",
+        }
+    }
 }
 
 /// Why a call was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// No policy of that type allows the call.
     Implicit(PolicyType),
@@ -58,6 +73,32 @@ pub enum Cause {
     Kms,
     /// The message does not say, or was cut before it did.
     Unknown,
+}
+
+impl Cause {
+    /// The stored form: a letter for the policy type, `!` for an explicit deny.
+    pub fn to_code(self) -> String {
+        match self {
+            Self::Implicit(policy) => policy.code().to_owned(),
+            Self::Explicit(policy) => format!("{}!", policy.map_or("", PolicyType::code)),
+            Self::Kms => "k".to_owned(),
+            Self::Unknown => "?".to_owned(),
+        }
+    }
+
+    /// Reads the stored form.
+    pub fn from_code(code: &str) -> Option<Self> {
+        let policy = |code: &str| PolicyType::ALL.into_iter().find(|policy| policy.code() == code);
+        match code {
+            "k" => Some(Self::Kms),
+            "?" => Some(Self::Unknown),
+            "!" => Some(Self::Explicit(None)),
+            code => match code.strip_suffix('!') {
+                Some(code) => policy(code).map(|policy| Self::Explicit(Some(policy))),
+                None => policy(code).map(Self::Implicit),
+            },
+        }
+    }
 }
 
 impl fmt::Display for Cause {

@@ -1,6 +1,8 @@
 //! The few denials that a state keeps to show: who knocked where, from where, and why
 //! it stayed shut.
 
+use serde::{Deserialize, Serialize};
+
 use super::cause::Cause;
 use super::denial::Denial;
 use super::secret::slot;
@@ -14,7 +16,7 @@ pub const MAX_SESSION_BYTES: usize = 32;
 
 /// One denial, reduced to what an alert shows. With the names of its attributes it
 /// takes at most 160 bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Event time in epoch seconds.
     pub time: i64,
@@ -28,7 +30,6 @@ pub struct Evidence {
     pub session: Option<Text>,
     /// Why it was refused.
     pub cause: Cause,
-    slot: u8,
 }
 
 impl Evidence {
@@ -42,7 +43,6 @@ impl Evidence {
             source_ip: denial.source_ip().cloned(),
             session: denial.session().map(|session| Text::new(session.as_str(), MAX_SESSION_BYTES)),
             cause: denial.cause(),
-            slot: u8::try_from(slot(secrets, EVIDENCE_SLOTS)).unwrap_or(0),
         }
     }
 
@@ -55,8 +55,8 @@ impl Evidence {
         })
     }
 
-    /// The slot it belongs to: denials of the same secret replace each other.
-    pub fn slot(&self) -> usize {
-        usize::from(self.slot)
+    /// The slot of a denial's evidence: denials of the same secret replace each other.
+    pub fn slot(denial: &Denial) -> usize {
+        slot(denial.secrets(), EVIDENCE_SLOTS)
     }
 }

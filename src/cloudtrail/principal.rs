@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use super::lenient::{Nested, Scalar};
 use super::record::Malformed;
 use crate::digest::sha256_start;
@@ -20,7 +22,7 @@ const MAX_NAME_BYTES: usize = 128;
 const SSO_ROLE_PREFIX: &str = "AWSReservedSSO_";
 
 /// The `userIdentity` of a record.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct UserIdentity<'a> {
     #[serde(borrow, rename = "type")]
@@ -41,14 +43,14 @@ pub(crate) struct UserIdentity<'a> {
     on_behalf_of: Nested<OnBehalfOf<'a>>,
 }
 
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SessionContext<'a> {
     #[serde(borrow)]
     session_issuer: Nested<SessionIssuer<'a>>,
 }
 
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SessionIssuer<'a> {
     #[serde(borrow)]
@@ -59,7 +61,7 @@ struct SessionIssuer<'a> {
     user_name: Scalar<'a>,
 }
 
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct OnBehalfOf<'a> {
     #[serde(borrow)]
@@ -69,7 +71,7 @@ struct OnBehalfOf<'a> {
 }
 
 /// How a principal's kind is called in a sentence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// An IAM role.
     Role,
@@ -106,7 +108,7 @@ impl Kind {
 }
 
 /// A principal as its baseline sees it: the same for all of its sessions.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Principal {
     key: Text,
     account: Text,

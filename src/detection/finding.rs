@@ -1,8 +1,7 @@
 //! A finding: what is true about a principal at the moment it was reported.
-//! Serialises as `rattle.finding/1`.
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::decision::Report;
 use super::policy::Policy;
@@ -23,7 +22,7 @@ const HIGH_SIGMA_SECRETS: u32 = 5;
 const LOW_SECRETS: u32 = 2;
 
 /// Whether the finding begins an episode or continues it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The first of its episode.
@@ -33,7 +32,7 @@ pub enum Status {
 }
 
 /// How urgent it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Most likely a broken workload.
@@ -56,7 +55,7 @@ impl Severity {
 }
 
 /// What is usual for the principal.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Usual {
     /// Expected count.
     pub mean: f64,
@@ -67,7 +66,7 @@ pub struct Usual {
 }
 
 /// One count on each scale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// In the open 5 minutes.
     #[serde(rename = "5m")]
@@ -91,12 +90,10 @@ impl Counts {
     }
 }
 
-/// What a report says, with all that an alert needs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "type", rename = "finding")]
+/// What a report says, with all that an alert needs. Its serialised form is that of a store;
+/// what a reader gets is [`crate::alert::json::FindingLine`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Always `rattle.finding/1`.
-    pub schema: &'static str,
     /// A function of principal, window, signal and alert number: the same in every
     /// retry and every replay.
     pub id: String,
@@ -111,7 +108,6 @@ pub struct Finding {
     /// AWS Region of the denial that raised it.
     pub region: Option<Text>,
     /// Who was refused.
-    #[serde(serialize_with = "principal_fields")]
     pub principal: PrincipalSeen,
     /// What was counted.
     pub signal: Signal,
@@ -130,48 +126,29 @@ pub struct Finding {
     /// New secrets on each scale.
     pub secrets: Counts,
     /// First denial of the scale's open window.
-    #[serde(serialize_with = "rfc3339")]
     pub first_denial: i64,
     /// Newest denial seen.
-    #[serde(serialize_with = "rfc3339")]
     pub last_denial: i64,
     /// Denials of that window to look at, newest first.
-    #[serde(serialize_with = "evidence_fields")]
     pub evidence: Vec<Evidence>,
-    /// MITRE ATT&CK.
-    pub attack: Attack,
     /// What was seen, what is usual, how far apart, in one sentence.
     pub explanation: String,
     /// Policy that denied the call which raised it.
-    #[serde(skip)]
     pub policy_arn: Option<Text>,
     /// Different secrets refused in the window, if that was counted.
-    #[serde(skip)]
     pub distinct_secrets: Option<u32>,
     /// Count from which it is reported whatever its deviation, if that is why.
-    #[serde(skip)]
     pub over_ceiling: Option<u32>,
 }
 
 /// The principal, and the session it was last seen in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PrincipalSeen {
     /// Who it is.
     pub principal: Principal,
     /// Its session.
     pub session: Option<Text>,
 }
-
-/// MITRE ATT&CK tactic and technique.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Attack {
-    /// Credential Access.
-    pub tactic: &'static str,
-    /// Credentials from Password Stores: Cloud Secrets Management Stores.
-    pub technique: &'static str,
-}
-
-const ATTACK: Attack = Attack { tactic: "TA0006", technique: "T1555.006" };
 
 impl Finding {
     /// The finding that a report stands for. `state` is the state it was decided on,
@@ -198,7 +175,6 @@ impl Finding {
         let time = denial.time().as_second();
         let evidence = evidence(state, scale, time);
         Self {
-            schema: "rattle.finding/1",
             id: finding_id(state, principal.key(), signal),
             status: if report.continues { Status::Update } else { Status::Open },
             severity: severity(report, state),
@@ -218,7 +194,6 @@ impl Finding {
             secrets,
             first_denial: state.opened[scale as usize].min(time),
             last_denial: evidence.iter().map(|e| e.time).fold(time, i64::max),
-            attack: ATTACK,
             explanation: explanation(report, &baseline, signal_policy.threshold, over_ceiling),
             evidence,
             policy_arn: denial.policy_arn().cloned(),
@@ -366,47 +341,4 @@ fn evidence(state: &PrincipalState, scale: Scale, raised_at: i64) -> Vec<Evidenc
 pub fn utc(epoch_seconds: i64) -> String {
     Timestamp::from_second(epoch_seconds)
         .map_or_else(|_| epoch_seconds.to_string(), |time| time.to_string())
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn rfc3339<S: Serializer>(seconds: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&utc(*seconds))
-}
-
-fn principal_fields<S: Serializer>(seen: &PrincipalSeen, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Fields<'a> {
-        key: &'a Text,
-        r#type: &'a Text,
-        arn: Option<&'a Text>,
-        name: &'a Text,
-        session: Option<&'a Text>,
-    }
-    let principal = &seen.principal;
-    Fields {
-        key: principal.key(),
-        r#type: principal.type_name(),
-        arn: principal.arn(),
-        name: principal.name(),
-        session: seen.session.as_ref(),
-    }
-    .serialize(serializer)
-}
-
-fn evidence_fields<S: Serializer>(all: &[Evidence], serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Fields<'a> {
-        time: String,
-        secret: Option<String>,
-        source_ip: Option<&'a Text>,
-        session: Option<&'a Text>,
-        cause: String,
-    }
-    serializer.collect_seq(all.iter().map(|e| Fields {
-        time: utc(e.time),
-        secret: e.secret_label(),
-        source_ip: e.source_ip.as_ref(),
-        session: e.session.as_ref(),
-        cause: e.cause.to_string(),
-    }))
 }

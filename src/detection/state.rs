@@ -187,9 +187,7 @@ impl PrincipalState {
         if let Err(place) = self.ids.binary_search(&digest) {
             self.ids.insert(place, digest);
         }
-        let evidence = Evidence::of(denial);
-        let slot = evidence.slot();
-        self.evidence[slot] = Some(evidence);
+        self.evidence[Evidence::slot(denial)] = Some(Evidence::of(denial));
     }
 
     /// Closes the open window and opens `next`, which must be newer.

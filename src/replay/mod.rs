@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::alert::email::Email;
+use crate::alert::json::FindingLine;
 use crate::cloudtrail::{Denial, Principal};
 use crate::config::Settings;
 use crate::detection::finding::Finding;
@@ -214,7 +215,7 @@ impl<W: Write> Replay<'_, W> {
 
     fn write_finding(&mut self, finding: &Finding) -> Result<(), ReplayError> {
         match self.format {
-            Format::JsonLines { .. } => self.write_line(finding)?,
+            Format::JsonLines { .. } => self.write_line(&FindingLine::of(finding))?,
             Format::Text => {
                 let email = Email::about(finding);
                 write!(self.output, "Subject: {}\n\n{}\n", email.subject, email.body)?;
