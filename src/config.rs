@@ -16,7 +16,7 @@ pub const PREFIX: &str = "RATTLE_";
 const MAX_QUOTED_BYTES: usize = 60;
 const MAX_IGNORE_PATTERNS: usize = 1000;
 
-/// One setting: its variable, its flag, and what a reader needs to know.
+/// One setting. Its flag is its variable without the prefix, in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// Environment variable.

@@ -37,7 +37,10 @@ fn run(text: &mut String, words: &[&str]) {
 }
 
 fn look(text: &mut String, finding: &Finding) {
-    say(text, "Every read of a secret by it, refused or not:");
+    say(
+        text,
+        "What it asked for in this Region, refused or not (then the same for BatchGetSecretValue):",
+    );
     lookup(
         text,
         finding,
@@ -230,7 +233,7 @@ fn if_benign(text: &mut String, finding: &Finding) {
     if finding.severity == Severity::Low || finding.signal == Signal::Denials {
         statement(text, finding, cause);
     }
-    let ignored = ignore_pattern(finding);
+    let ignored = finding.principal.principal.glob();
     say(text, &format!("To hear no more of this principal: RATTLE_IGNORE={ignored}"));
     let (threshold, floor) = match finding.signal {
         Signal::Denials => ("RATTLE_DENIALS_THRESHOLD", "RATTLE_MIN_DENIALS"),
@@ -284,14 +287,6 @@ fn statement(text: &mut String, finding: &Finding, cause: Cause) {
             "\"Resource\":\"arn:aws:secretsmanager:{region}:{account}:secret:{secret}-??????\"}}"
         ),
     );
-}
-
-fn ignore_pattern(finding: &Finding) -> String {
-    let principal = &finding.principal.principal;
-    match principal.kind() {
-        Kind::Service => format!("service:{}", word(Some(principal.name()), "NAME")),
-        _ => word(principal.arn(), "ARN"),
-    }
 }
 
 fn region(finding: &Finding) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use rattle::config::Settings;
@@ -173,7 +173,7 @@ fn run_replay(args: ReplayArgs) -> Result<ExitCode> {
         bail!("--decisions needs --format jsonl");
     }
     let settings = Settings::read(environment().chain(args.settings.given()))
-        .context("settings cannot be used\n")?;
+        .map_err(|faults| anyhow!("settings cannot be used:\n{faults}"))?;
     let options = Options {
         paths: args.paths,
         order: match args.order {

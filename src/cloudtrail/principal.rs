@@ -155,8 +155,9 @@ impl Principal {
         &self.name
     }
 
-    /// The names by which a setting may mean this principal in that session: its ARN,
-    /// the ARN of a role's session, `service:` and a service's name.
+    /// The names by which a setting may mean this principal in that session: its ARN, the
+    /// ARN of a role's session, `service:` and a service's name; its key if it has none of
+    /// these.
     pub fn names(&self, session: Option<&Text>) -> Vec<String> {
         let mut names: Vec<String> = self.arn.iter().map(Text::to_string).collect();
         if self.kind == Kind::Service {
@@ -171,7 +172,23 @@ impl Principal {
                 names.push(format!("arn:{partition}:sts::{account}:assumed-role/{role}/{session}"));
             }
         }
+        if names.is_empty() {
+            names.push(self.key.to_string());
+        }
         names
+    }
+
+    /// The glob that means this principal in all of its sessions.
+    pub fn glob(&self) -> String {
+        let name = self.names(None).swap_remove(0);
+        match (self.kind, name.rsplit_once('/')) {
+            (Kind::Role, Some((role, _session))) if role.contains(":assumed-role/") => {
+                format!("{role}/*")
+            }
+            // The caller chose this name: no reader should find a link in it.
+            (Kind::Federated | Kind::Other, _) => name.replace("://", "???").replace('.', "?"),
+            _ => name,
+        }
     }
 
     /// Kind and name: `role ci-deploy`.

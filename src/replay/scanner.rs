@@ -19,7 +19,7 @@ const FIRST_BUFFER_BYTES: usize = 256 << 10;
 const MAX_NESTING: usize = 8;
 /// Members without a list of records before it, after which an object is a record.
 const MAX_MEMBERS_BEFORE_RECORDS: usize = 4;
-const MAX_BYTES_BEFORE_RECORDS: usize = 4096;
+const MAX_BYTES_BEFORE_RECORDS: usize = 16 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Where something stands in a file; of a packed file, in its unpacked text.
@@ -344,11 +344,14 @@ impl<R: Read> Scanner<R> {
     /// members are looked at.
     fn wraps_records(&mut self) -> io::Result<bool> {
         loop {
-            let json = &self.buffer[self.start..self.end];
+            // No more than this is looked at even if more is there: the answer must not depend
+            // on how much one read gave.
+            let looked_at = self.end.min(self.start + MAX_BYTES_BEFORE_RECORDS);
+            let json = &self.buffer[self.start..looked_at];
             if let Some(answer) = holds_records(json) {
                 return Ok(answer);
             }
-            if json.len() >= MAX_BYTES_BEFORE_RECORDS || self.input_ended || !self.fill()? {
+            if json.len() == MAX_BYTES_BEFORE_RECORDS || self.input_ended || !self.fill()? {
                 return Ok(false);
             }
         }

@@ -103,6 +103,16 @@ fn every_wrapping_is_recognised() {
 }
 
 #[test]
+fn a_list_of_records_is_looked_for_in_the_first_bytes_whatever_a_read_gives() {
+    let after = |bytes: usize| {
+        let before = json!({"about": "x".repeat(bytes)}).to_string();
+        format!("{},\"Records\":[{},{}]}}", &before[..before.len() - 1], denied(), denied())
+    };
+    assert_eq!(shape(after(16_000)), "dd");
+    assert_eq!(shape(after(17_000)), "!");
+}
+
+#[test]
 fn a_malformed_record_does_not_hide_the_next() {
     let (d, o) = (denied().to_string(), other().to_string());
     for (text, expected) in [

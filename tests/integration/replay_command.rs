@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{MONDAY, TemporaryFolder, gzip, rattle, rattle_with, record, stderr, stdout};
+use crate::support::{
+    MONDAY, TemporaryFolder, gzip, project_file, rattle, rattle_with, record, stderr, stdout,
+};
 
 /// Denied reads of as many secrets, one a second.
 fn enumeration(denials: i64) -> Vec<Value> {
@@ -270,6 +272,7 @@ fn all_faults_of_the_settings_are_told_at_once() {
     );
     assert_eq!(output.status.code(), Some(2));
     let complaint = stderr(&output);
+    assert!(complaint.starts_with("rattle: settings cannot be used:\nRATTLE_"), "{complaint}");
     for fault in [
         "RATTLE_QUIET_MINUTES is \"7\"; allowed: a multiple of 5 from 5 to 1440",
         "RATTLE_HALF_LIFE_DAYS is \"0\"; allowed: days from 0.25 to 365",
@@ -287,6 +290,7 @@ fn an_ignored_principal_is_counted_and_never_assessed() {
         "arn:aws:iam::111122223333:role/ci-*",
         "x,arn:aws:sts::*:assumed-role/ci-deploy/*",
         "*ci-deploy",
+        "*",
     ] {
         let arguments = ["replay", "--summary", "json", "--ignore", glob, "-"];
         let summary = summary(&rattle(&arguments, found.as_bytes()));
@@ -296,6 +300,36 @@ fn an_ignored_principal_is_counted_and_never_assessed() {
     }
     let arguments = ["replay", "--summary", "json", "--ignore", "*role/ci-other*", "-"];
     assert_eq!(summary(&rattle(&arguments, found.as_bytes()))["findings"], 1);
+}
+
+#[test]
+fn everyone_can_be_ignored_and_each_by_the_glob_of_its_alert() {
+    let all = ["replay", "--summary", "json", "--ignore", "*", "events"];
+    assert_eq!(summary(&rattle(&all, b""))["denials"], 0);
+
+    let every_denial = [
+        "replay",
+        "--min-denials=1",
+        "--min-secrets=1",
+        "--secrets-threshold=1",
+        "--denials-threshold=1",
+        "--summary=json",
+    ];
+    for entry in std::fs::read_dir(project_file("events")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let path = path.to_str().unwrap();
+        let output = rattle(&[&every_denial[..], &[path]].concat(), b"");
+        let told = stdout(&output);
+        let Some((_, glob)) = told.split_once("RATTLE_IGNORE=") else { continue };
+        let (glob, _) = glob.split_once('\n').unwrap();
+        let output = rattle(&[&every_denial[..], &["--ignore", glob, path]].concat(), b"");
+        let summary = summary(&output);
+        assert_eq!(summary["findings"], 0, "{path}: {glob}");
+        assert!(summary["ignored_by_setting"].as_u64().unwrap() > 0, "{path}: {glob}");
+    }
 }
 
 #[test]
