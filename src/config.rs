@@ -91,6 +91,11 @@ pub enum Fault {
         /// Its value, printable and bounded.
         value: Text,
     },
+    /// It must be set.
+    Unset {
+        /// The setting.
+        setting: Setting,
+    },
     /// There is no such setting.
     Unknown {
         /// The variable's name, printable and bounded.
@@ -104,6 +109,9 @@ impl fmt::Display for Fault {
             Self::NotAllowed { setting, value } => {
                 write!(f, "{} is \"{value}\"; allowed: {}", setting.variable, setting.allowed)
             }
+            Self::Unset { setting } => {
+                write!(f, "{} is not set; allowed: {}", setting.variable, setting.allowed)
+            }
             Self::Unknown { variable } => {
                 let known: Vec<_> = SETTINGS.iter().map(|setting| setting.variable).collect();
                 write!(f, "{variable} is no setting; there are {}", known.join(", "))
@@ -116,9 +124,20 @@ impl Settings {
     /// Reads all settings from `given`: pairs of variable and value, the later of two
     /// values for one variable winning. Variables without the prefix are not looked at.
     pub fn read(given: impl IntoIterator<Item = (String, String)>) -> Result<Self, Faults> {
-        let mut reader = Reader::default();
-        for (variable, value) in given {
-            reader.take(&variable, value);
+        Reader::of(given).finish()
+    }
+
+    /// The same for the function, which needs a table and a topic.
+    pub fn read_for_function(
+        given: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Faults> {
+        let mut reader = Reader::of(given);
+        for setting in [TABLE_NAME, TOPIC_ARN] {
+            let is_given =
+                |(known, value): &(Setting, String)| *known == setting && !value.trim().is_empty();
+            if !reader.values.iter().any(is_given) {
+                reader.faults.push(Fault::Unset { setting });
+            }
         }
         reader.finish()
     }
@@ -146,6 +165,14 @@ struct Reader {
 }
 
 impl Reader {
+    fn of(given: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut reader = Self::default();
+        for (variable, value) in given {
+            reader.take(&variable, value);
+        }
+        reader
+    }
+
     fn take(&mut self, variable: &str, value: String) {
         if !variable.starts_with(PREFIX) {
             return;

@@ -14,11 +14,19 @@
 //! Event time is the only clock.
 
 pub mod alert;
+#[cfg(feature = "lambda")]
+pub mod aws;
 pub mod cloudtrail;
 pub mod config;
 pub mod detection;
+pub mod detector;
 mod digest;
+#[cfg(feature = "lambda")]
+pub mod function;
 #[cfg(feature = "cli")]
 pub mod replay;
+pub mod sink;
 pub mod store;
+#[cfg(feature = "lambda")]
+pub mod telemetry;
 pub mod text;

@@ -1,9 +1,53 @@
-//! The Lambda function `rattle-lambda`.
-//!
-//! It is not part of this version; the binary says so instead of pretending to
-//! handle events.
+//! The Lambda function `rattle-lambda`: settings and clients once, then one event after
+//! the other.
 
-fn main() -> std::process::ExitCode {
-    eprintln!("rattle-lambda: this version has no Lambda function yet; use `rattle replay`");
-    std::process::ExitCode::FAILURE
+use jiff::Timestamp;
+use lambda_runtime::tracing::init_default_subscriber;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use rattle::aws::Environment;
+use rattle::config::{Settings, TABLE_NAME, TOPIC_ARN};
+use rattle::detector::Detector;
+use rattle::function::Function;
+use rattle::sink::sns::SnsSink;
+use rattle::store::dynamodb::DynamoDbStore;
+use serde_json::value::RawValue;
+use tracing::error;
+
+/// ARN of the role that the function runs under; the template sets it.
+const OWN_ROLE: &str = "FUNCTION_ROLE_ARN";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    init_default_subscriber();
+    let function = start().inspect_err(|faults| error!("the function cannot start: {faults}"))?;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
+        let function = &function;
+        async move { function.handle(&event.payload, now()).await }
+    }))
+    .await
+}
+
+fn start() -> Result<Function<SnsSink<impl Fn() -> aws_sdk_sns::Client>>, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let given = std::env::vars_os().map(|(variable, value)| {
+        (variable.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+    });
+    let settings = Settings::read_for_function(given)?;
+    let environment = Environment::read(variable)?;
+    let (Some(table), Some(topic)) = (settings.table_name.clone(), settings.topic_arn.clone())
+    else {
+        return Err(
+            format!("{} and {} must be set", TABLE_NAME.variable, TOPIC_ARN.variable).into()
+        );
+    };
+    let store = DynamoDbStore::new(environment.dynamodb(), table);
+    let sink = SnsSink::new(topic, move || environment.sns());
+    let detector = Detector::new(store, sink, settings);
+    Ok(Function::new(detector, variable(OWN_ROLE).filter(|arn| !arn.is_empty())))
+}
+
+/// The one place where the wall clock is read.
+#[expect(clippy::disallowed_methods, reason = "it is passed on as the time of arrival")]
+fn now() -> Timestamp {
+    Timestamp::now()
 }

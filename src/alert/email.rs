@@ -42,6 +42,52 @@ impl Email {
     }
 }
 
+impl Email {
+    /// The last e-mail of an hour with more than `limit` alerts. `finding` is the first that
+    /// is held back.
+    pub fn storm(finding: &Finding, limit: u32) -> Self {
+        let account = &finding.account;
+        let region = finding.region.as_ref().map_or("unknown Region", Text::as_str);
+        let subject = format!("[Rattle storm] More than {limit} alerts in one hour");
+        let mut body = String::new();
+        paragraph(
+            &mut body,
+            "",
+            &format!("STORM: more than {limit} alerts in one hour, account {account}, {region}."),
+        );
+        paragraph(
+            &mut body,
+            "",
+            "Further findings of this hour are recorded and not sent: too many messages would \
+             suspend the subscriptions. Each is one line in the function's log, and its principal's \
+             item counts it in the attribute \"suppressed\".",
+        );
+        heading(&mut body, "What to do");
+        paragraph(
+            &mut body,
+            "  ",
+            "Many principals at once are an attack with many credentials, or a change that broke \
+             many jobs. List those whose findings were held back:",
+        );
+        body.push_str(&super::command::command(
+            "  ",
+            &[
+                "aws dynamodb scan",
+                "--table-name TABLE",
+                "--filter-expression 'attribute_exists(suppressed)'",
+                "--projection-expression 'principal, suppressed, n_1d'",
+            ],
+        ));
+        paragraph(
+            &mut body,
+            "  ",
+            "If they are expected, raise RATTLE_MAX_ALERTS_PER_HOUR, or leave them out by \
+             RATTLE_IGNORE.",
+        );
+        Self { subject: Text::new(&subject, MAX_SUBJECT_BYTES).to_string(), body }
+    }
+}
+
 fn body(finding: &Finding, headline: &str) -> String {
     let mut text = String::with_capacity(4096);
     paragraph(&mut text, "", headline);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::cause::Cause;
 use super::principal::Principal;
@@ -11,13 +12,18 @@ use crate::digest::sha256_start;
 use crate::text::Text;
 
 /// First 8 bytes of the SHA-256 of an event id, big-endian: what a state keeps of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventDigest(u64);
 
 impl EventDigest {
     /// The digest of an event id.
     pub fn of(event_id: &str) -> Self {
         Self(u64::from_be_bytes(sha256_start(event_id)))
+    }
+
+    /// Reads the stored form.
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
     }
 
     /// The stored form.

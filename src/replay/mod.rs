@@ -5,10 +5,13 @@ pub mod sources;
 pub mod summary;
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::future::Future;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering as AtomicOrdering};
+use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -19,15 +22,15 @@ use crate::cloudtrail::{Denial, Principal};
 use crate::config::Settings;
 use crate::detection::finding::Finding;
 use crate::detection::{Row, Scale, Signal};
-use crate::store::memory::{Delivered, MemoryStore};
+use crate::detector::{Detector, DetectorError, Handled};
+use crate::sink::LeftToCaller;
+use crate::store::memory::MemoryStore;
 use crate::text::Text;
 use scanner::{Item, Scanner};
 use sources::{Source, Unreadable};
 use summary::{Rejection, Summary};
 
-const SECONDS_PER_HOUR: i64 = 3600;
-
-/// In which order denials are delivered.
+/// In which order denials are handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// By event time, then event id, of all input together.
@@ -56,7 +59,7 @@ pub enum Format {
 pub struct Options {
     /// Files, folders, `-`.
     pub paths: Vec<PathBuf>,
-    /// In which order denials are delivered.
+    /// In which order denials are handled.
     pub order: Order,
     /// How findings are written.
     pub format: Format,
@@ -73,6 +76,9 @@ pub enum ReplayError {
     /// Malformed input, under `strict`.
     #[error("{0}")]
     Malformed(Rejection),
+    /// The detector gave up on a denial.
+    #[error(transparent)]
+    Detector(#[from] DetectorError<Infallible, Infallible>),
     /// Findings cannot be written.
     #[error("output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -100,12 +106,10 @@ pub fn replay(
     watcher.begins(sources.iter().map(Source::size).sum(), &read);
 
     let mut replay = Replay {
-        settings,
+        detector: Detector::new(MemoryStore::default(), LeftToCaller, settings.clone()),
         format: options.format,
         output,
-        store: MemoryStore::default(),
         summary: Summary::default(),
-        alerts_in_hour: (i64::MIN, 0),
     };
     match options.order {
         Order::Arrival => {
@@ -135,13 +139,10 @@ pub fn replay(
 }
 
 struct Replay<'a, W> {
-    settings: &'a Settings,
+    detector: Detector<MemoryStore, LeftToCaller>,
     format: Format,
     output: &'a mut W,
-    store: MemoryStore,
     summary: Summary,
-    /// The hour of event time, and the findings in it.
-    alerts_in_hour: (i64, u32),
 }
 
 impl<W: Write> Replay<'_, W> {
@@ -164,7 +165,7 @@ impl<W: Write> Replay<'_, W> {
                 })?;
                 match item {
                     Item::Ignored => self.summary.ignore(false),
-                    Item::Denial(denial) if self.settings.ignored.holds(&denial) => {
+                    Item::Denial(denial) if self.detector.settings().ignored.holds(&denial) => {
                         self.summary.ignore(true);
                     }
                     Item::Denial(denial) => take(self, *denial)?,
@@ -189,28 +190,17 @@ impl<W: Write> Replay<'_, W> {
     }
 
     fn deliver(&mut self, denial: &Denial, age: SignedDuration) -> Result<(), ReplayError> {
-        let delivered = self.store.deliver(denial, age, &self.settings.policy);
-        self.summary.deliver(delivered.outcome, delivered.late);
+        let handled = at_once(self.detector.handle(denial, age, denial.time()))?;
+        self.summary.deliver(handled.outcome, handled.late);
+        self.summary.held_back_by_storm_guard += u64::from(handled.suppressed);
         if self.format == (Format::JsonLines { decisions: true }) {
-            self.write_line(&DecisionLine::of(denial, &delivered))?;
+            self.write_line(&DecisionLine::of(denial, &handled))?;
         }
-        if let Some(finding) = &delivered.finding {
+        if let Some(finding) = &handled.finding {
             self.summary.find(finding);
-            self.guard_against_storm(denial.time());
             self.write_finding(finding)?;
         }
         Ok(())
-    }
-
-    fn guard_against_storm(&mut self, time: Timestamp) {
-        let hour = time.as_second().div_euclid(SECONDS_PER_HOUR);
-        if self.alerts_in_hour.0 != hour {
-            self.alerts_in_hour = (hour, 0);
-        }
-        self.alerts_in_hour.1 += 1;
-        if self.alerts_in_hour.1 > self.settings.max_alerts_per_hour {
-            self.summary.held_back_by_storm_guard += 1;
-        }
     }
 
     fn write_finding(&mut self, finding: &Finding) -> Result<(), ReplayError> {
@@ -234,8 +224,19 @@ impl<W: Write> Replay<'_, W> {
 
     fn finish(mut self) -> Result<Summary, ReplayError> {
         self.output.flush()?;
-        self.summary.principals = self.store.len() as u64;
+        self.summary.principals = self.detector.store().len() as u64;
         Ok(self.summary)
+    }
+}
+
+/// The result of a future that waits for nothing, as those of a store in memory do.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+            return result;
+        }
     }
 }
 
@@ -287,14 +288,14 @@ struct AssessedRow {
 }
 
 impl<'a> DecisionLine<'a> {
-    fn of(denial: &'a Denial, delivered: &Delivered) -> Self {
+    fn of(denial: &'a Denial, handled: &Handled) -> Self {
         Self {
             event_id: denial.event_id(),
             event_time: denial.time().to_string(),
             principal: denial.principal().key(),
-            outcome: delivered.outcome.name(),
-            assessments: delivered.assessment.rows().map(AssessedRow::from),
-            alert: delivered.finding.is_some(),
+            outcome: handled.outcome.name(),
+            assessments: handled.assessment.rows().map(AssessedRow::from),
+            alert: handled.finding.is_some(),
         }
     }
 }

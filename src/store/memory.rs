@@ -1,63 +1,106 @@
 //! States in memory: for replay and tests.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::convert::Infallible;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
+use super::{Claim, Kept, Pending, Received, Sent, Store, storm_key};
 use crate::cloudtrail::Denial;
-use crate::detection::finding::Finding;
-use crate::detection::{Assessment, Outcome, Policy, PrincipalState, decide};
+use crate::detection::{Decision, Outcome, Policy};
 use crate::text::Text;
 
 /// One state for each principal seen.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    states: HashMap<Text, PrincipalState>,
-}
-
-/// What one delivery led to.
-#[derive(Debug)]
-pub struct Delivered {
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Whether it is older than the window it counts in.
-    pub late: bool,
-    /// The counts after it beside what is usual.
-    pub assessment: Assessment,
-    /// What is to be reported.
-    pub finding: Option<Finding>,
+    kept: RefCell<HashMap<Text, Kept>>,
+    alerts: RefCell<HashMap<Text, u32>>,
 }
 
 impl MemoryStore {
-    /// Receives one delivery of a denial: counts it, assesses the state and takes over
-    /// what is decided. `age` is the time between the event and its arrival.
-    pub fn deliver(&mut self, denial: &Denial, age: SignedDuration, policy: &Policy) -> Delivered {
-        let state = match self.states.entry(denial.principal().key().clone()) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(PrincipalState::opened_by(denial)),
-        };
-        let outcome = state.receive(denial, age, policy);
-        let late = crate::detection::Window::containing(denial.time()) < state.window;
-        let assessment = Assessment::of(state, policy);
-        let decision = decide(state, &assessment, denial, policy);
-        state.settle(&decision);
-        let finding = decision.report.map(|report| Finding::new(state, &report, denial, policy));
-        Delivered { outcome, late, assessment, finding }
-    }
-
     /// The state of a principal, by its key.
-    pub fn state(&self, key: &str) -> Option<&PrincipalState> {
-        self.states.get(&Text::new(key, usize::MAX))
+    pub fn kept(&self, key: &Text) -> Option<Kept> {
+        self.kept.borrow().get(key).cloned()
     }
 
     /// How many principals have a state.
     pub fn len(&self) -> usize {
-        self.states.len()
+        self.kept.borrow().len()
     }
 
     /// Whether no principal has a state.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty()
+        self.kept.borrow().is_empty()
+    }
+
+    /// Changes a state that is still as the caller read it.
+    fn change(&self, read: &Kept, change: impl FnOnce(&mut Kept)) -> Option<Kept> {
+        let mut all = self.kept.borrow_mut();
+        let kept = all.get_mut(&read.key)?;
+        let unchanged =
+            kept.state.alert_seq == read.state.alert_seq && kept.state.window == read.state.window;
+        if unchanged {
+            change(kept);
+            kept.version += 1;
+        }
+        unchanged.then(|| kept.clone())
+    }
+}
+
+impl Store for MemoryStore {
+    type Error = Infallible;
+
+    async fn receive(
+        &self,
+        denial: &Denial,
+        age: SignedDuration,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Received, Infallible> {
+        let mut all = self.kept.borrow_mut();
+        let kept =
+            all.entry(denial.principal().key().clone()).or_insert_with(|| Kept::opened_by(denial));
+        if kept.is_expired(now) {
+            *kept = Kept::opened_by(denial);
+        }
+        let outcome = kept.state.receive(denial, age, policy);
+        if outcome == Outcome::Counted {
+            kept.version += 1;
+        }
+        Ok(Received { kept: kept.clone(), outcome })
+    }
+
+    async fn claim(
+        &self,
+        kept: &Kept,
+        decision: &Decision,
+        pending: Pending,
+    ) -> Result<Claim, Infallible> {
+        let claimed = self.change(kept, |kept| {
+            kept.state.settle(decision);
+            kept.pending = Some(pending);
+        });
+        Ok(match claimed {
+            Some(kept) => Claim::Won(kept),
+            None => Claim::Lost(self.kept(&kept.key).unwrap_or_else(|| kept.clone())),
+        })
+    }
+
+    async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), Infallible> {
+        self.change(kept, |kept| kept.state.episodes = decision.episodes);
+        Ok(())
+    }
+
+    async fn confirm(&self, kept: &Kept, _: Sent) -> Result<(), Infallible> {
+        self.change(kept, |kept| kept.pending = None);
+        Ok(())
+    }
+
+    async fn count_alert(&self, now: Timestamp) -> Result<u32, Infallible> {
+        let mut alerts = self.alerts.borrow_mut();
+        let count = alerts.entry(storm_key(now)).or_insert(0);
+        *count += 1;
+        Ok(*count)
     }
 }

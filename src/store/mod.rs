@@ -1,3 +1,142 @@
-//! Where the state of each principal is kept.
+//! Where the state of each principal is kept, and how it changes there.
+//!
+//! Any change is correct as a compare-and-set of the whole state that
+//! [`crate::detection`] computes. A store may do the commonest one with less.
 
+#[cfg(feature = "lambda")]
+pub mod dynamodb;
+#[cfg(feature = "lambda")]
+pub mod item;
 pub mod memory;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::cloudtrail::Denial;
+use crate::cloudtrail::denial::EventDigest;
+use crate::detection::finding::Finding;
+use crate::detection::{Decision, Outcome, Policy, PrincipalState};
+use crate::text::Text;
+
+/// Days after the newest window when a state expires.
+pub const RETENTION_DAYS: i64 = 90;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// A state as a store holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// The principal's key.
+    pub key: Text,
+    /// What the detector remembers.
+    pub state: PrincipalState,
+    /// Changes with every write.
+    pub version: u64,
+    /// The finding claimed last, until it is confirmed as sent.
+    pub pending: Option<Pending>,
+    /// Epoch seconds until which findings are recorded and not sent.
+    pub muted_until: i64,
+}
+
+impl Kept {
+    /// The state of a principal that was not known before.
+    pub fn opened_by(denial: &Denial) -> Self {
+        Self {
+            key: denial.principal().key().clone(),
+            state: PrincipalState::opened_by(denial),
+            version: 0,
+            pending: None,
+            muted_until: 0,
+        }
+    }
+
+    /// Whether it is none any more.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at() <= now.as_second()
+    }
+
+    /// Epoch seconds when it expires.
+    pub fn expires_at(&self) -> i64 {
+        self.state.window.start_on(crate::detection::Scale::FiveMinutes)
+            + RETENTION_DAYS * SECONDS_PER_DAY
+    }
+}
+
+/// A finding that was claimed and is not yet confirmed as sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The finding.
+    pub finding: Finding,
+    /// The event whose delivery claimed it.
+    pub claimed_by: EventDigest,
+    /// When, in epoch seconds.
+    pub claimed_at: i64,
+}
+
+/// What one delivery did to a state.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// The state after it.
+    pub kept: Kept,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a claim.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// It is ours to publish. The state holds it as pending.
+    Won(Kept),
+    /// The state was changed by another. It must be assessed again.
+    Lost(Kept),
+}
+
+/// What happens to a finding that was claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It was published.
+    Published,
+    /// It was recorded and held back: muted, or past the storm guard.
+    Suppressed,
+}
+
+/// States by principal. Two stores implement it: memory and DynamoDB.
+#[expect(async_fn_in_trait, reason = "each binary awaits one store on one thread")]
+pub trait Store {
+    /// Why it failed.
+    type Error;
+
+    /// Receives one delivery of a denial and gives the state after it. `age` is the time
+    /// between the event and its arrival, `now` the time of that.
+    async fn receive(
+        &self,
+        denial: &Denial,
+        age: SignedDuration,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Received, Self::Error>;
+
+    /// Stores a decision that reports, with its finding as pending, unless the state's
+    /// alert number or its open window changed meanwhile.
+    async fn claim(
+        &self,
+        kept: &Kept,
+        decision: &Decision,
+        pending: Pending,
+    ) -> Result<Claim, Self::Error>;
+
+    /// Stores the episodes of a decision that reports nothing.
+    async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), Self::Error>;
+
+    /// Takes a pending finding away, if it is still the one of this state.
+    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<(), Self::Error>;
+
+    /// Counts one alert in the hour of `now` and says how many it has now.
+    async fn count_alert(&self, now: Timestamp) -> Result<u32, Self::Error>;
+}
+
+/// The key under which the alerts of an hour are counted. No principal has it: their keys
+/// begin with an account id.
+pub fn storm_key(now: Timestamp) -> Text {
+    Text::new(&format!("#storm#{}", now.as_second().div_euclid(3600)), 64)
+}

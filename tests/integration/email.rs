@@ -1,25 +1,22 @@
 //! E-mails as a person gets them. Read the snapshots: they are the product.
 
 use rattle::alert::email::Email;
-use rattle::detection::Policy;
 use rattle::detection::finding::Finding;
 use rattle::replay::scanner::{Item, Scanner};
 use rattle::replay::sources::Source;
-use rattle::store::memory::MemoryStore;
 
-use crate::support::project_file;
+use crate::support::{InMemory, project_file};
 
 /// The findings of one trace, in order.
 fn findings(trace: &str) -> Vec<Finding> {
     let path = project_file(&format!("events/traces/{trace}.jsonl"));
-    let mut store = MemoryStore::default();
-    let policy = Policy::default();
+    let store = InMemory::new();
     let mut findings = Vec::new();
     for source in Source::find(&[path]).unwrap() {
         for item in Scanner::new(source.open(&std::sync::Arc::default()).unwrap()) {
             let Item::Denial(denial) = item.unwrap() else { panic!("{trace} holds only denials") };
             let age = jiff::SignedDuration::ZERO;
-            findings.extend(store.deliver(&denial, age, &policy).finding);
+            findings.extend(store.deliver(&denial, age).finding);
         }
     }
     findings

@@ -2,12 +2,12 @@
 
 use rattle::alert::email::Email;
 use rattle::alert::json::FindingLine;
-use rattle::detection::Policy;
 use rattle::detection::finding::Finding;
-use rattle::store::memory::MemoryStore;
 use serde_json::{Value, json};
 
-use crate::support::{MONDAY, TemporaryFolder, gzip, parse, rattle, record, stderr, stdout};
+use crate::support::{
+    InMemory, MONDAY, TemporaryFolder, gzip, parse, rattle, record, stderr, stdout,
+};
 
 const HOSTILE: [&str; 9] = [
     "prod/db\r\nBcc: victim@example.com\r\n\r\nAll clear",
@@ -23,8 +23,7 @@ const HOSTILE: [&str; 9] = [
 
 /// A finding about a role whose every free field is this text.
 fn finding(text: &str) -> Finding {
-    let policy = Policy::default();
-    let mut store = MemoryStore::default();
+    let store = InMemory::new();
     let mut found = None;
     for i in 0..5 {
         let mut record = record((MONDAY + i) as f64, &format!("e{i}"), &[format!("{i}{text}")]);
@@ -38,7 +37,7 @@ fn finding(text: &str) -> Finding {
             text.replace(' ', "")
         ));
         let denial = parse(&record).unwrap().unwrap();
-        found = found.or(store.deliver(&denial, jiff::SignedDuration::ZERO, &policy).finding);
+        found = found.or(store.deliver(&denial, jiff::SignedDuration::ZERO).finding);
     }
     found.unwrap()
 }

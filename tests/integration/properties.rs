@@ -9,9 +9,8 @@ use rattle::detection::negative_binomial::tail_sigma;
 use rattle::detection::{
     Assessment, Outcome, Policy, PrincipalState, Scale, Signal, Window, decide,
 };
-use rattle::store::memory::MemoryStore;
 
-use crate::support::{MONDAY, denial};
+use crate::support::{InMemory, MONDAY, denial};
 
 const DAY: i64 = 86_400;
 const GENERATION: i64 = 14 * DAY;
@@ -73,10 +72,9 @@ fn deliver(
 
 /// What a verdict says, without the times it says it of.
 fn verdicts(deliveries: &[(Denial, SignedDuration)]) -> Vec<String> {
-    let policy = Policy::default();
-    let mut store = MemoryStore::default();
+    let store = InMemory::new();
     let verdict = |(denial, age): &(Denial, SignedDuration)| {
-        let delivered = store.deliver(denial, *age, &policy);
+        let delivered = store.deliver(denial, *age);
         format!(
             "{:?} {:?} {:?}",
             delivered.outcome,

@@ -1,16 +1,21 @@
 //! Denials and replays for the tests.
 
+use std::future::Future as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
 use rattle::cloudtrail::{Denial, Record};
 use rattle::config::Settings;
+use rattle::detector::{Detector, Handled};
 use rattle::replay::summary::{Rejection, Summary};
 use rattle::replay::{Format, Options, Watcher};
+use rattle::sink::LeftToCaller;
+use rattle::store::memory::MemoryStore;
 use serde_json::{Value, json};
 
 /// 2026-01-05T00:00:00Z: a Monday, the first day of a generation of known secrets.
@@ -68,6 +73,25 @@ pub fn record(time: f64, event_id: &str, secrets: &[String]) -> Value {
             }},
         },
     })
+}
+
+/// The detector with its states in memory.
+pub struct InMemory(Detector<MemoryStore, LeftToCaller>);
+
+impl InMemory {
+    pub fn new() -> Self {
+        let settings = Settings::read([]).unwrap();
+        Self(Detector::new(MemoryStore::default(), LeftToCaller, settings))
+    }
+
+    /// Delivers a denial that is so old on arrival.
+    pub fn deliver(&self, denial: &Denial, age: SignedDuration) -> Handled {
+        let mut handling = std::pin::pin!(self.0.handle(denial, age, denial.time()));
+        match handling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(handled) => handled.unwrap(),
+            Poll::Pending => panic!("memory waits for nothing"),
+        }
+    }
 }
 
 /// What a replay gave.

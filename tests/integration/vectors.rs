@@ -4,10 +4,9 @@ use jiff::SignedDuration;
 use rattle::detection::baseline::{Axis, Baseline};
 use rattle::detection::negative_binomial::tail_sigma;
 use rattle::detection::{Policy, Scale, Signal};
-use rattle::store::memory::MemoryStore;
 use serde_json::Value;
 
-use crate::support::{denial, project_file};
+use crate::support::{InMemory, denial, project_file};
 
 const RELATIVE: f64 = 1e-9;
 const SIGMA: f64 = 1e-6;
@@ -91,18 +90,17 @@ fn every_fold_gives_its_sums() {
 
 #[test]
 fn every_sequence_gives_its_outcomes_scores_and_alerts() {
-    let policy = Policy::default();
     let sequences = vectors("sequences");
     assert_eq!(sequences.len(), 16);
     for sequence in &sequences {
         let name = sequence["name"].as_str().unwrap();
-        let mut store = MemoryStore::default();
+        let store = InMemory::new();
         for (i, step) in sequence["steps"].as_array().unwrap().iter().enumerate() {
             let secrets: Vec<String> =
                 step["secrets"].as_array().unwrap().iter().map(text).collect();
             let denial = denial(number(&step["time"]), &text(&step["event_id"]), &secrets);
             let age = SignedDuration::from_secs_f64(number(&step["age"]));
-            let delivered = store.deliver(&denial, age, &policy);
+            let delivered = store.deliver(&denial, age);
 
             assert_eq!(step["outcome"], delivered.outcome.name(), "{name}, step {i}");
             let expected_rows = step["assessments"].as_array().unwrap();

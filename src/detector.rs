@@ -1,0 +1,180 @@
+//! One delivery from end to end: receive, assess, claim, publish, confirm.
+//!
+//! Every delivery is assessed, duplicates included, and a finding is claimed in the store
+//! before it is published. So the process may die between any two of these steps: the
+//! delivery that comes again, or the next one of the principal, does the rest. A finding
+//! is never lost, and at worst sent twice with one id.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cloudtrail::Denial;
+use crate::config::Settings;
+use crate::detection::finding::Finding;
+use crate::detection::{Assessment, Outcome, Window, decide};
+use crate::sink::Sink;
+use crate::store::{Claim, Kept, Pending, Received, Sent, Store};
+
+/// A finding that another delivery claimed and did not confirm for so many seconds is
+/// taken over.
+pub const PENDING_SECONDS: i64 = 60;
+
+/// Times a claim is tried again after another invocation changed the state.
+const MAX_CLAIMS: u32 = 8;
+
+/// The detector over one store and one sink.
+#[derive(Debug)]
+pub struct Detector<S, P> {
+    store: S,
+    sink: P,
+    settings: Settings,
+}
+
+/// What one delivery led to.
+#[derive(Debug)]
+pub struct Handled {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Whether it is older than the window it counts in.
+    pub late: bool,
+    /// The counts after it beside what is usual.
+    pub assessment: Assessment,
+    /// The finding it raised.
+    pub finding: Option<Finding>,
+    /// Findings sent, those left behind by others among them.
+    pub published: u32,
+    /// Findings recorded and held back.
+    pub suppressed: u32,
+}
+
+/// Why a delivery must come again.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectorError<S, P> {
+    /// The store failed.
+    #[error("the state cannot be stored")]
+    Store(#[source] S),
+    /// The sink failed.
+    #[error("the alert cannot be published")]
+    Sink(#[source] P),
+    /// Other invocations changed the state again and again.
+    #[error("the state was changed by others {MAX_CLAIMS} times")]
+    Contended,
+}
+
+type Outcomes<T, S, P> = Result<T, DetectorError<<S as Store>::Error, <P as Sink>::Error>>;
+
+impl<S: Store, P: Sink> Detector<S, P> {
+    /// A detector.
+    pub fn new(store: S, sink: P, settings: Settings) -> Self {
+        Self { store, sink, settings }
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Handles one delivery. `age` is the time between the event and its arrival, `now`
+    /// the time of that.
+    pub async fn handle(
+        &self,
+        denial: &Denial,
+        age: SignedDuration,
+        now: Timestamp,
+    ) -> Outcomes<Handled, S, P> {
+        let policy = &self.settings.policy;
+        let Received { mut kept, outcome } =
+            self.store.receive(denial, age, now, policy).await.map_err(DetectorError::Store)?;
+        let mut handled = Handled {
+            outcome,
+            late: Window::containing(denial.time()) < kept.state.window,
+            assessment: Assessment::of(&kept.state, policy),
+            finding: None,
+            published: 0,
+            suppressed: 0,
+        };
+        if kept.pending.as_ref().is_some_and(|pending| is_ours(pending, denial, now)) {
+            self.send_pending(&mut kept, now, &mut handled).await?;
+        }
+        let mut assessment = handled.assessment;
+        for _ in 0..MAX_CLAIMS {
+            let decision = decide(&kept.state, &assessment, denial, policy);
+            let Some(report) = &decision.report else {
+                if decision.episodes != kept.state.episodes {
+                    self.store.note_hit(&kept, &decision).await.map_err(DetectorError::Store)?;
+                }
+                return Ok(handled);
+            };
+            // One finding waits at a time: the one before it goes first.
+            self.send_pending(&mut kept, now, &mut handled).await?;
+
+            let mut after = kept.state.clone();
+            after.settle(&decision);
+            let pending = Pending {
+                finding: Finding::new(&after, report, denial, policy),
+                claimed_by: denial.digest(),
+                claimed_at: now.as_second(),
+            };
+            let claim = self.store.claim(&kept, &decision, pending).await;
+            match claim.map_err(DetectorError::Store)? {
+                Claim::Won(won) => {
+                    kept = won;
+                    handled.finding = kept.pending.as_ref().map(|p| p.finding.clone());
+                    self.send_pending(&mut kept, now, &mut handled).await?;
+                    return Ok(handled);
+                }
+                Claim::Lost(newer) => {
+                    kept = newer;
+                    assessment = Assessment::of(&kept.state, policy);
+                }
+            }
+        }
+        Err(DetectorError::Contended)
+    }
+
+    /// Publishes what is pending, or holds it back, and confirms it.
+    async fn send_pending(
+        &self,
+        kept: &mut Kept,
+        now: Timestamp,
+        handled: &mut Handled,
+    ) -> Outcomes<(), S, P> {
+        let Some(Pending { finding, .. }) = &kept.pending else {
+            return Ok(());
+        };
+        let sent = if kept.muted_until > now.as_second() {
+            Sent::Suppressed
+        } else {
+            self.publish(finding, now).await?
+        };
+        self.store.confirm(kept, sent).await.map_err(DetectorError::Store)?;
+        match sent {
+            Sent::Published => handled.published += 1,
+            Sent::Suppressed => handled.suppressed += 1,
+        }
+        kept.pending = None;
+        Ok(())
+    }
+
+    async fn publish(&self, finding: &Finding, now: Timestamp) -> Outcomes<Sent, S, P> {
+        let limit = self.settings.max_alerts_per_hour;
+        let count = self.store.count_alert(now).await.map_err(DetectorError::Store)?;
+        if count > limit {
+            if count == limit + 1 {
+                self.sink.publish_storm(finding, limit).await.map_err(DetectorError::Sink)?;
+            }
+            return Ok(Sent::Suppressed);
+        }
+        self.sink.publish(finding).await.map_err(DetectorError::Sink)?;
+        Ok(Sent::Published)
+    }
+}
+
+/// Whether this delivery is the one to send it: it claimed it, or nobody else did for long.
+fn is_ours(pending: &Pending, denial: &Denial, now: Timestamp) -> bool {
+    pending.claimed_by == denial.digest() || now.as_second() - pending.claimed_at >= PENDING_SECONDS
+}

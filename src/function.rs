@@ -1,0 +1,173 @@
+//! The Lambda function: one EventBridge event in, one delivery to the detector.
+
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::Diagnostic;
+use serde_json::value::RawValue;
+use tracing::{error, info, warn};
+
+use crate::cloudtrail::{Denial, Malformed, Record};
+use crate::detection::finding::Finding;
+use crate::detector::{Detector, DetectorError};
+use crate::sink::Sink;
+use crate::sink::sns::SnsError;
+use crate::store::dynamodb::{DynamoDbError, DynamoDbStore};
+use crate::telemetry::Metrics;
+use crate::text::Text;
+
+const SOURCE: &str = "aws.secretsmanager";
+/// Seconds that a clock may be wrong.
+const MAX_FUTURE_SECONDS: i64 = 900;
+const MAX_QUOTED_BYTES: usize = 60;
+
+/// Why an invocation failed. Each has a fixed `error_type`, which alarms may key on.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The event cannot be used, today or ever.
+    #[error("the event is rejected: {0}")]
+    Rejected(Rejection),
+    /// The table cannot be written. It may be later.
+    #[error("the state is not stored: {0}")]
+    Store(DynamoDbError),
+    /// An item was not written by this version.
+    #[error("{0}")]
+    CorruptItem(DynamoDbError),
+    /// The alert cannot be published. It may be later.
+    #[error("the alert is not published: {0}")]
+    Publish(SnsError),
+}
+
+/// Why an event is rejected.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// It is no EventBridge event.
+    #[error("it is no EventBridge event")]
+    NoEnvelope,
+    /// It comes from elsewhere.
+    #[error("its source is \"{0}\", not {SOURCE}")]
+    Source(Text),
+    /// Its record cannot be used.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It has not happened yet.
+    #[error("its eventTime {0} lies in the future")]
+    Future(Timestamp),
+}
+
+impl Failure {
+    /// The fixed name of its kind.
+    pub const fn error_type(&self) -> &'static str {
+        match self {
+            Self::Rejected(_) => "RejectedEvent",
+            Self::Store(DynamoDbError::Contended) => "StoreContended",
+            Self::Store(_) => "StoreUnavailable",
+            Self::CorruptItem(_) => "CorruptItem",
+            Self::Publish(_) => "AlertNotPublished",
+        }
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self { error_type: failure.error_type().to_owned(), error_message: failure.to_string() }
+    }
+}
+
+impl From<DetectorError<DynamoDbError, SnsError>> for Failure {
+    fn from(error: DetectorError<DynamoDbError, SnsError>) -> Self {
+        match error {
+            DetectorError::Store(corrupt @ DynamoDbError::Corrupt(_)) => Self::CorruptItem(corrupt),
+            DetectorError::Store(error) => Self::Store(error),
+            DetectorError::Sink(error) => Self::Publish(error),
+            DetectorError::Contended => Self::Store(DynamoDbError::Contended),
+        }
+    }
+}
+
+/// The function, its clients made once.
+#[derive(Debug)]
+pub struct Function<P> {
+    detector: Detector<DynamoDbStore, P>,
+    /// ARN of the role the function runs under: its own denials would only feed themselves.
+    own_role: Option<String>,
+}
+
+impl<P: Sink<Error = SnsError>> Function<P> {
+    /// A function over this detector.
+    pub fn new(detector: Detector<DynamoDbStore, P>, own_role: Option<String>) -> Self {
+        Self { detector, own_role }
+    }
+
+    /// Handles one event that arrived `now`, and writes its metrics.
+    pub async fn handle(&self, event: &RawValue, now: Timestamp) -> Result<(), Failure> {
+        let mut metrics = Metrics::default();
+        let result = self.deliver(event, now, &mut metrics).await;
+        if let Err(failure) = &result {
+            metrics.rejected += u32::from(matches!(failure, Failure::Rejected(_)));
+            error!(error_type = failure.error_type(), error = %failure, "the invocation failed");
+        }
+        println!("{}", metrics.line(&self.detector.store().take_usage(), now));
+        result
+    }
+
+    async fn deliver(
+        &self,
+        event: &RawValue,
+        now: Timestamp,
+        metrics: &mut Metrics,
+    ) -> Result<(), Failure> {
+        let denial = denial(event, now).map_err(Failure::Rejected)?;
+        let Some(denial) = denial.filter(|denial| !self.is_ignored(denial)) else {
+            metrics.ignored += 1;
+            return Ok(());
+        };
+        let age = now.duration_since(denial.time()).max(SignedDuration::ZERO);
+        let handled = self.detector.handle(&denial, age, now).await?;
+        metrics.count(&handled);
+        if let Some(finding) = &handled.finding {
+            log(finding, handled.suppressed > 0);
+        }
+        Ok(())
+    }
+
+    fn is_ignored(&self, denial: &Denial) -> bool {
+        let own = self.own_role.as_deref();
+        let is_own = own.is_some() && own == denial.principal().arn().map(Text::as_str);
+        is_own || self.detector.settings().ignored.holds(denial)
+    }
+}
+
+/// The denial of an event, or nothing if it is another event.
+fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection> {
+    let envelope: EventBridgeEvent<Box<RawValue>> =
+        serde_json::from_str(event.get()).map_err(|_| Rejection::NoEnvelope)?;
+    if envelope.source != SOURCE {
+        return Err(Rejection::Source(Text::new(&envelope.source, MAX_QUOTED_BYTES)));
+    }
+    let denial = Record::denial_in(event.get().as_bytes())?;
+    let is_future = |denial: &Denial| {
+        denial.time().duration_since(now) > SignedDuration::from_secs(MAX_FUTURE_SECONDS)
+    };
+    match denial {
+        Some(denial) if is_future(&denial) => Err(Rejection::Future(denial.time())),
+        other => Ok(other),
+    }
+}
+
+fn log(finding: &Finding, suppressed: bool) {
+    info!(
+        finding = finding.id,
+        status = finding.status.name(),
+        severity = finding.severity.name(),
+        principal = finding.principal.principal.key().as_str(),
+        signal = finding.signal.name(),
+        scale = finding.scale.name(),
+        observed = finding.observed,
+        deviation = finding.deviation,
+        "{}",
+        finding.title
+    );
+    if suppressed {
+        warn!(finding = finding.id, "the finding is recorded and not sent");
+    }
+}

@@ -1,0 +1,38 @@
+//! Where alerts go.
+
+#[cfg(feature = "lambda")]
+pub mod sns;
+
+use std::convert::Infallible;
+
+use crate::detection::finding::Finding;
+
+/// Sends findings. Two sinks implement it: SNS, and one that leaves them to its caller.
+#[expect(async_fn_in_trait, reason = "each binary awaits one sink on one thread")]
+pub trait Sink {
+    /// Why it failed.
+    type Error;
+
+    /// Sends one finding.
+    async fn publish(&self, finding: &Finding) -> Result<(), Self::Error>;
+
+    /// Says once that more than `limit` alerts were due in this hour, `finding` being the
+    /// first that is held back.
+    async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), Self::Error>;
+}
+
+/// Sends nothing: whoever replays gets the findings as the result of each delivery.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LeftToCaller;
+
+impl Sink for LeftToCaller {
+    type Error = Infallible;
+
+    async fn publish(&self, _: &Finding) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), Infallible> {
+        Ok(())
+    }
+}

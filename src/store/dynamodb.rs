@@ -1,0 +1,554 @@
+//! States in DynamoDB: one item for each principal, one request for each denial.
+//!
+//! The commonest change, a denial in the window that is open, is one `UpdateItem` that
+//! counts, checks for a duplicate, and gives back the item as it was. Everything else is a
+//! compare-and-set of the whole item. A write may have been applied although its answer
+//! was lost: when it is tried again, its condition fails, and the item that comes back
+//! shows the event as counted.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::error::Error as _;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::item::{self, CorruptItem, Item, name};
+use super::{Claim, Kept, Pending, Received, Sent, Store, storm_key};
+use crate::cloudtrail::Denial;
+use crate::cloudtrail::evidence::Evidence;
+use crate::detection::policy::{MAX_AGE_SECONDS, MAX_IDS};
+use crate::detection::{Decision, Outcome, Policy, Window};
+use crate::text::Text;
+
+/// Times a write is tried again after another invocation changed the item.
+const MAX_RACES: u32 = 8;
+/// Longest wait before the first of these, doubled each time.
+const FIRST_WAIT_MS: u64 = 5;
+/// Hours for which the count of alerts of one hour is kept.
+const STORM_RETENTION_SECONDS: i64 = 48 * 3600;
+/// Principals remembered as saturated.
+const MAX_SATURATED: usize = 1000;
+
+/// Expressions, each sent as it stands.
+pub mod expression {
+    /// Counts a denial in the open window. `#n5` is added to in any case, by 0 if the denial
+    /// came too late to be part of a burst.
+    pub const COUNT: &str = "ADD #version :one, #n5 :recent, #n1h :one, #n1d :one, #ids :id \
+                             SET #evidence = :evidence";
+    /// The same for a denial that names secrets.
+    pub const COUNT_SECRETS: &str = "ADD #version :one, #n5 :recent, #n1h :one, #n1d :one, \
+                                     #ids :id, #secrets :secrets SET #evidence = :evidence";
+    /// The item is there and of our format, its window is this one or newer, it has room, and the event is new.
+    pub const COUNTS: &str = "#format = :format AND #expires_at > :now AND #window >= :window \
+                              AND size(#ids) < :cap AND NOT contains(#ids, :digest) \
+                              AND NOT contains(#ids_prev, :digest)";
+    /// No item, or one that has expired.
+    pub const IS_NEW: &str = "attribute_not_exists(#principal) OR #expires_at <= :now";
+    /// The item as it was read.
+    pub const IS_UNCHANGED: &str = "#version = :version";
+    /// Stores a finding as pending, with the alert fields that go with it.
+    pub const CLAIM: &str = "SET #alert_seq = :next, #pending = :pending, \
+                             #alert_window = :alert_window, #hit_window = :hit_window, \
+                             #alert_count = :alert_count, #told = :told ADD #version :one";
+    /// Nobody else claimed, and the window that was assessed is still open.
+    pub const IS_CLAIMABLE: &str =
+        "#alert_seq = :seq AND #window = :window AND attribute_not_exists(#pending)";
+    /// Stores the windows of the last hits.
+    pub const NOTE_HIT: &str = "SET #hit_window = :hit_window ADD #version :one";
+    /// The state that was assessed.
+    pub const IS_ASSESSED: &str = "#alert_seq = :seq AND #window = :window";
+    /// Takes a published finding away.
+    pub const CONFIRM: &str = "REMOVE #pending ADD #version :one";
+    /// Takes a finding away that was held back.
+    pub const SUPPRESS: &str = "REMOVE #pending ADD #version :one, #suppressed :one";
+    /// The finding is still the one that was sent.
+    pub const IS_OURS: &str = "#alert_seq = :seq AND attribute_exists(#pending)";
+    /// Counts an alert of an hour.
+    pub const COUNT_ALERT: &str = "ADD #alerts :one SET #expires_at = :expires_at";
+}
+
+/// Why DynamoDB did not take a change.
+#[derive(Debug, thiserror::Error)]
+pub enum DynamoDbError {
+    /// The request failed. It may succeed later.
+    #[error("{operation} failed: {code}")]
+    Request {
+        /// The operation.
+        operation: &'static str,
+        /// The service's error code, or what went wrong before it could answer.
+        code: String,
+    },
+    /// Other invocations changed the item again and again.
+    #[error("the item was changed by others {MAX_RACES} times")]
+    Contended,
+    /// The item was not written by this version.
+    #[error(transparent)]
+    Corrupt(#[from] CorruptItem),
+}
+
+/// What was used since it was last asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Requests sent, each retry of the SDK not counted.
+    pub requests: u32,
+    /// Conditions that failed because another invocation was first.
+    pub lost_races: u32,
+    /// Capacity units that the answers stated, if they were asked for it.
+    pub capacity_units: f64,
+}
+
+/// States in one table.
+#[derive(Debug)]
+pub struct DynamoDbStore {
+    client: Client,
+    table: String,
+    measure_capacity: bool,
+    usage: Cell<Usage>,
+    /// Windows in which a principal can count no more.
+    saturated: std::cell::RefCell<HashMap<Text, Window>>,
+}
+
+/// What came of a write.
+enum Written {
+    /// It was stored; the item as it was before.
+    Stored(Option<Item>),
+    /// Its condition failed; the item as it is.
+    Refused(Option<Item>),
+}
+
+impl DynamoDbStore {
+    /// States in this table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self {
+            client,
+            table: table.into(),
+            measure_capacity: false,
+            usage: Cell::default(),
+            saturated: std::cell::RefCell::default(),
+        }
+    }
+
+    /// Asks each answer for the capacity it used.
+    #[must_use]
+    pub fn measuring_capacity(self) -> Self {
+        Self { measure_capacity: true, ..self }
+    }
+
+    /// What was used since this was last asked.
+    pub fn take_usage(&self) -> Usage {
+        self.usage.take()
+    }
+
+    /// The state of a principal, read consistently.
+    pub async fn read(&self, key: &Text) -> Result<Option<Kept>, DynamoDbError> {
+        self.used(|usage| usage.requests += 1);
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
+            .consistent_read(true)
+            .return_consumed_capacity(self.capacity());
+        let answer = request.send().await.map_err(|error| failed("GetItem", &error))?;
+        self.measure(answer.consumed_capacity().and_then(|c| c.capacity_units()));
+        Ok(answer.item().map(item::decode).transpose()?)
+    }
+
+    /// One `UpdateItem` that counts a denial in the window that is open.
+    async fn count(
+        &self,
+        denial: &Denial,
+        age: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Written, DynamoDbError> {
+        let recent = u32::from(age <= SignedDuration::from_secs(MAX_AGE_SECONDS));
+        let digest = Blob::new(denial.digest().to_bytes());
+        let [five_minutes, hour, day] = name::DENIALS;
+        let secrets = denial.secrets().buckets();
+        let mut update = self
+            .update(denial.principal().key())
+            .condition_expression(expression::COUNTS)
+            .expression_attribute_names("#format", name::FORMAT)
+            .expression_attribute_names("#version", name::VERSION)
+            .expression_attribute_names("#n5", five_minutes)
+            .expression_attribute_names("#n1h", hour)
+            .expression_attribute_names("#n1d", day)
+            .expression_attribute_names("#ids", name::IDS)
+            .expression_attribute_names("#ids_prev", name::IDS_BEFORE)
+            .expression_attribute_names("#evidence", name::EVIDENCE[Evidence::slot(denial)])
+            .expression_attribute_names("#expires_at", name::EXPIRES_AT)
+            .expression_attribute_names("#window", name::WINDOW)
+            .expression_attribute_values(":one", item::number(1))
+            .expression_attribute_values(":format", item::number(item::FORMAT))
+            .expression_attribute_values(":recent", item::number(recent))
+            .expression_attribute_values(":id", AttributeValue::Bs(vec![digest.clone()]))
+            .expression_attribute_values(":digest", AttributeValue::B(digest))
+            .expression_attribute_values(":cap", item::number(MAX_IDS))
+            .expression_attribute_values(":now", item::number(now.as_second()))
+            .expression_attribute_values(
+                ":window",
+                item::number(Window::containing(denial.time()).index()),
+            )
+            .expression_attribute_values(":evidence", item::encode_evidence(&Evidence::of(denial)));
+        update = if secrets.is_empty() {
+            update.update_expression(expression::COUNT)
+        } else {
+            update
+                .update_expression(expression::COUNT_SECRETS)
+                .expression_attribute_names("#secrets", name::SECRETS)
+                .expression_attribute_values(":secrets", item::encode_secrets(&secrets))
+        };
+        self.send_update(update).await
+    }
+
+    /// One `PutItem` of a whole state, if the item is still the one that was read.
+    async fn put(
+        &self,
+        kept: &Kept,
+        read: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Written, DynamoDbError> {
+        self.used(|usage| usage.requests += 1);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item::encode(kept)))
+            .return_consumed_capacity(self.capacity())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match read {
+            Some(version) => put
+                .condition_expression(expression::IS_UNCHANGED)
+                .expression_attribute_names("#version", name::VERSION)
+                .expression_attribute_values(":version", item::number(version)),
+            None => put
+                .condition_expression(expression::IS_NEW)
+                .expression_attribute_names("#principal", name::PRINCIPAL)
+                .expression_attribute_names("#expires_at", name::EXPIRES_AT)
+                .expression_attribute_values(":now", item::number(now.as_second())),
+        };
+        match put.send().await {
+            Ok(answer) => {
+                self.measure(answer.consumed_capacity().and_then(|c| c.capacity_units()));
+                Ok(Written::Stored(None))
+            }
+            Err(error) => match error.into_service_error() {
+                PutItemError::ConditionalCheckFailedException(refused) => {
+                    Ok(Written::Refused(refused.item))
+                }
+                other => Err(refused("PutItem", &other)),
+            },
+        }
+    }
+
+    fn update(&self, key: &Text) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
+            .return_consumed_capacity(self.capacity())
+    }
+
+    async fn send_update(&self, update: UpdateItemFluentBuilder) -> Result<Written, DynamoDbError> {
+        self.used(|usage| usage.requests += 1);
+        let update = update
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await {
+            Ok(answer) => {
+                self.measure(answer.consumed_capacity().and_then(|c| c.capacity_units()));
+                Ok(Written::Stored(answer.attributes))
+            }
+            Err(error) => match error {
+                SdkError::ServiceError(error) => match error.into_err() {
+                    UpdateItemError::ConditionalCheckFailedException(refused) => {
+                        Ok(Written::Refused(refused.item))
+                    }
+                    other => Err(refused("UpdateItem", &other)),
+                },
+                other => Err(failed("UpdateItem", &other)),
+            },
+        }
+    }
+
+    /// What a denial does to the item that was found in place of the one expected.
+    fn transition(
+        &self,
+        found: Option<Kept>,
+        denial: &Denial,
+        age: SignedDuration,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Transition {
+        let Some(before) = found.filter(|kept| !kept.is_expired(now)) else {
+            let mut kept = Kept::opened_by(denial);
+            kept.state.receive(denial, age, policy);
+            kept.version = 1;
+            return Transition::Replace { kept, read: None };
+        };
+        let mut kept = before.clone();
+        match kept.state.receive(denial, age, policy) {
+            Outcome::Counted if kept.state.window == before.state.window => Transition::Count,
+            Outcome::Counted => {
+                kept.version += 1;
+                Transition::Replace { kept, read: Some(before.version) }
+            }
+            outcome => {
+                if outcome == Outcome::Saturated {
+                    self.remember_saturated(&kept);
+                }
+                Transition::Nothing(Received { kept: before, outcome })
+            }
+        }
+    }
+
+    fn remember_saturated(&self, kept: &Kept) {
+        let mut saturated = self.saturated.borrow_mut();
+        if saturated.len() >= MAX_SATURATED {
+            saturated.clear();
+        }
+        saturated.insert(kept.key.clone(), kept.state.window);
+    }
+
+    /// Whether this denial can only be counted as saturated.
+    fn is_saturated(&self, denial: &Denial) -> bool {
+        self.saturated
+            .borrow()
+            .get(denial.principal().key())
+            .is_some_and(|window| Window::containing(denial.time()) <= *window)
+    }
+
+    async fn wait(&self, race: u32) {
+        self.used(|usage| usage.lost_races += 1);
+        // Not the first time: those who lost one race would only meet again in the next.
+        let longest = FIRST_WAIT_MS << race;
+        let share = u64::from(std::process::id()) ^ u64::from(self.usage.get().requests);
+        let jitter = share.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (longest + 1);
+        tokio::time::sleep(std::time::Duration::from_millis(jitter)).await;
+    }
+
+    fn capacity(&self) -> ReturnConsumedCapacity {
+        if self.measure_capacity {
+            ReturnConsumedCapacity::Total
+        } else {
+            ReturnConsumedCapacity::None
+        }
+    }
+
+    fn measure(&self, units: Option<f64>) {
+        self.used(|usage| usage.capacity_units += units.unwrap_or(0.0));
+    }
+
+    fn used(&self, change: impl FnOnce(&mut Usage)) {
+        let mut usage = self.usage.get();
+        change(&mut usage);
+        self.usage.set(usage);
+    }
+}
+
+/// What is to be done after the one request did not count a denial.
+enum Transition {
+    /// The window is open by now: count in it.
+    Count,
+    /// Store this state in place of the one that was read.
+    Replace { kept: Kept, read: Option<u64> },
+    /// Nothing.
+    Nothing(Received),
+}
+
+impl Store for DynamoDbStore {
+    type Error = DynamoDbError;
+
+    async fn receive(
+        &self,
+        denial: &Denial,
+        age: SignedDuration,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Received, DynamoDbError> {
+        let mut found = if self.is_saturated(denial) {
+            // Nothing can be counted, but a finding may wait for this very delivery: look,
+            // which costs a small part of a write.
+            self.read(denial.principal().key()).await?
+        } else {
+            match self.count(denial, age, now).await? {
+                Written::Stored(before) => return counted(before, denial, age, policy),
+                Written::Refused(item) => item.as_ref().map(item::decode).transpose()?,
+            }
+        };
+        for race in 0..MAX_RACES {
+            let written = match self.transition(found, denial, age, now, policy) {
+                Transition::Nothing(received) => return Ok(received),
+                Transition::Count => self.count(denial, age, now).await?,
+                Transition::Replace { kept, read } => match self.put(&kept, read, now).await? {
+                    Written::Stored(_) => return Ok(Received { kept, outcome: Outcome::Counted }),
+                    refused @ Written::Refused(_) => refused,
+                },
+            };
+            match written {
+                Written::Stored(before) => return counted(before, denial, age, policy),
+                Written::Refused(item) => found = item.as_ref().map(item::decode).transpose()?,
+            }
+            self.wait(race).await;
+        }
+        Err(DynamoDbError::Contended)
+    }
+
+    async fn claim(
+        &self,
+        kept: &Kept,
+        decision: &Decision,
+        pending: Pending,
+    ) -> Result<Claim, DynamoDbError> {
+        let mut update = self
+            .update(&kept.key)
+            .update_expression(expression::CLAIM)
+            .condition_expression(expression::IS_CLAIMABLE)
+            .expression_attribute_names("#alert_seq", name::ALERT_SEQ)
+            .expression_attribute_names("#pending", name::PENDING)
+            .expression_attribute_names("#told", name::TOLD)
+            .expression_attribute_names("#version", name::VERSION)
+            .expression_attribute_names("#window", name::WINDOW)
+            .expression_attribute_values(":seq", item::number(kept.state.alert_seq))
+            .expression_attribute_values(":next", item::number(kept.state.alert_seq + 1))
+            .expression_attribute_values(":window", item::number(kept.state.window.index()))
+            .expression_attribute_values(":pending", item::encode_pending(&pending))
+            .expression_attribute_values(":told", item::encode_told(&decision.told))
+            .expression_attribute_values(":one", item::number(1));
+        for (name, value) in item::encode_episodes(&decision.episodes) {
+            update = update
+                .expression_attribute_names(format!("#{name}"), name)
+                .expression_attribute_values(format!(":{name}"), value);
+        }
+        let claimed_by = pending.claimed_by;
+        match self.send_update(update).await? {
+            Written::Stored(before) => {
+                let mut won = stored_item(before, kept)?;
+                won.state.settle(decision);
+                won.version += 1;
+                won.pending = Some(pending);
+                Ok(Claim::Won(won))
+            }
+            Written::Refused(item) => {
+                let now = stored_item(item, kept)?;
+                // The answer to our own claim was lost, and the SDK asked again.
+                let is_ours = now.state.alert_seq == kept.state.alert_seq + 1
+                    && now.pending.as_ref().is_some_and(|p| p.claimed_by == claimed_by);
+                if is_ours {
+                    return Ok(Claim::Won(now));
+                }
+                self.used(|usage| usage.lost_races += 1);
+                Ok(Claim::Lost(now))
+            }
+        }
+    }
+
+    async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), DynamoDbError> {
+        let mut update = self
+            .update(&kept.key)
+            .update_expression(expression::NOTE_HIT)
+            .condition_expression(expression::IS_ASSESSED)
+            .expression_attribute_names("#version", name::VERSION)
+            .expression_attribute_names("#alert_seq", name::ALERT_SEQ)
+            .expression_attribute_names("#window", name::WINDOW)
+            .expression_attribute_values(":seq", item::number(kept.state.alert_seq))
+            .expression_attribute_values(":window", item::number(kept.state.window.index()))
+            .expression_attribute_values(":one", item::number(1));
+        for (name, value) in item::encode_episodes(&decision.episodes) {
+            if name == name::HIT_WINDOW {
+                update = update
+                    .expression_attribute_names("#hit_window", name)
+                    .expression_attribute_values(":hit_window", value);
+            }
+        }
+        // Refused: another claimed or rolled on, and with it stored what it saw.
+        self.send_update(update).await.map(drop)
+    }
+
+    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<(), DynamoDbError> {
+        let update = self
+            .update(&kept.key)
+            .condition_expression(expression::IS_OURS)
+            .expression_attribute_names("#alert_seq", name::ALERT_SEQ)
+            .expression_attribute_names("#pending", name::PENDING)
+            .expression_attribute_names("#version", name::VERSION)
+            .expression_attribute_values(":seq", item::number(kept.state.alert_seq))
+            .expression_attribute_values(":one", item::number(1));
+        let update = match sent {
+            Sent::Published => update.update_expression(expression::CONFIRM),
+            Sent::Suppressed => update
+                .update_expression(expression::SUPPRESS)
+                .expression_attribute_names("#suppressed", name::SUPPRESSED),
+        };
+        // Refused: another confirmed it, or the next finding is pending already.
+        self.send_update(update).await.map(drop)
+    }
+
+    async fn count_alert(&self, now: Timestamp) -> Result<u32, DynamoDbError> {
+        let update = self
+            .update(&storm_key(now))
+            .update_expression(expression::COUNT_ALERT)
+            .expression_attribute_names("#alerts", name::ALERTS)
+            .expression_attribute_names("#expires_at", name::EXPIRES_AT)
+            .expression_attribute_values(":one", item::number(1))
+            .expression_attribute_values(
+                ":expires_at",
+                item::number(now.as_second() + STORM_RETENTION_SECONDS),
+            );
+        let (Written::Stored(before) | Written::Refused(before)) = self.send_update(update).await?;
+        let alerts =
+            before.as_ref().and_then(|item| item.get(name::ALERTS)?.as_n().ok()?.parse().ok());
+        Ok(alerts.unwrap_or(0) + 1)
+    }
+}
+
+/// The state after the one request counted a denial: the pure transition of the item as it
+/// was.
+fn counted(
+    before: Option<Item>,
+    denial: &Denial,
+    age: SignedDuration,
+    policy: &Policy,
+) -> Result<Received, DynamoDbError> {
+    let mut kept = item::decode(&before.unwrap_or_default())?;
+    let outcome = kept.state.receive(denial, age, policy);
+    kept.version += 1;
+    Ok(Received { kept, outcome })
+}
+
+fn stored_item(item: Option<Item>, read: &Kept) -> Result<Kept, DynamoDbError> {
+    match item {
+        Some(item) => Ok(item::decode(&item)?),
+        // The item was deleted meanwhile.
+        None => Ok(Kept { version: 0, pending: None, ..read.clone() }),
+    }
+}
+
+/// A request that got no answer from the service.
+fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    operation: &'static str,
+    error: &SdkError<E>,
+) -> DynamoDbError {
+    let code = match error.as_service_error() {
+        Some(service) => return refused(operation, service),
+        None => match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        },
+    };
+    DynamoDbError::Request { operation, code }
+}
+
+/// A request that the service refused.
+fn refused(operation: &'static str, error: &impl ProvideErrorMetadata) -> DynamoDbError {
+    DynamoDbError::Request { operation, code: error.code().unwrap_or("unknown").to_owned() }
+}
