@@ -1,6 +1,9 @@
 //! The Lambda function `rattle-lambda`: settings and clients once, then one event after
 //! the other.
 
+// The SDK's operations are deeply nested futures.
+#![recursion_limit = "256"]
+
 use jiff::Timestamp;
 use lambda_runtime::tracing::init_default_subscriber;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -20,11 +23,11 @@ const OWN_ROLE: &str = "FUNCTION_ROLE_ARN";
 async fn main() -> Result<(), Error> {
     init_default_subscriber();
     let function = start().inspect_err(|faults| error!("the function cannot start: {faults}"))?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
+    let handle = service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let function = &function;
-        async move { function.handle(&event.payload, now()).await }
-    }))
-    .await
+        Box::pin(async move { function.handle(&event.payload, now()).await })
+    });
+    lambda_runtime::run(handle).await
 }
 
 fn start() -> Result<Function<SnsSink<impl Fn() -> aws_sdk_sns::Client>>, Error> {

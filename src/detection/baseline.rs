@@ -4,9 +4,6 @@ use super::negative_binomial::tail_sigma;
 use super::policy::{MIN_DISPERSION, Policy};
 use super::window::{Scale, Signal};
 
-/// Sums below this have no effect on any prediction; a store need not tell them from 0.
-const FORGOTTEN: f64 = 1e-100;
-
 /// Discounted sums over the completed windows of one signal on one scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Baseline {
@@ -85,11 +82,6 @@ impl Baseline {
             let faded = libm::exp(silent as f64 * policy.ln_decay(axis.scale));
             self.sum *= faded;
             self.sum_of_squares *= faded;
-        }
-        for sum in [&mut self.sum, &mut self.sum_of_squares] {
-            if *sum < FORGOTTEN {
-                *sum = 0.0;
-            }
         }
     }
 

@@ -6,7 +6,7 @@
 //! was lost: when it is tried again, its condition fails, and the item that comes back
 //! shows the event as counted.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::error::Error as _;
 
@@ -17,7 +17,8 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue,
+    ReturnValuesOnConditionCheckFailure,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,8 +36,8 @@ const MAX_RACES: u32 = 8;
 const FIRST_WAIT_MS: u64 = 5;
 /// Hours for which the count of alerts of one hour is kept.
 const STORM_RETENTION_SECONDS: i64 = 48 * 3600;
-/// Principals remembered as saturated.
-const MAX_SATURATED: usize = 1000;
+/// States remembered by one process, of some kilobytes each.
+const MAX_REMEMBERED: usize = 512;
 
 /// Expressions, each sent as it stands.
 pub mod expression {
@@ -53,8 +54,12 @@ pub mod expression {
                               AND NOT contains(#ids_prev, :digest)";
     /// No item, or one that has expired.
     pub const IS_NEW: &str = "attribute_not_exists(#principal) OR #expires_at <= :now";
-    /// The item as it was read.
-    pub const IS_UNCHANGED: &str = "#version = :version";
+    /// The item as it was read. A mute is set by hand, perhaps without a new version.
+    pub const IS_UNCHANGED: &str = "#version = :version AND #format = :format AND \
+                                    attribute_not_exists(#muted_until)";
+    /// The same for an item that was read with a mute.
+    pub const IS_UNCHANGED_MUTED: &str = "#version = :version AND #format = :format AND \
+                                          #muted_until = :muted_until";
     /// Stores a finding as pending, with the alert fields that go with it.
     pub const CLAIM: &str = "SET #alert_seq = :next, #pending = :pending, \
                              #alert_window = :alert_window, #hit_window = :hit_window, \
@@ -113,8 +118,9 @@ pub struct DynamoDbStore {
     table: String,
     measure_capacity: bool,
     usage: Cell<Usage>,
-    /// Windows in which a principal can count no more.
-    saturated: std::cell::RefCell<HashMap<Text, Window>>,
+    /// States as this process saw them last. Each may be out of date: a write that rests on
+    /// one is a compare-and-set.
+    remembered: RefCell<HashMap<Text, Kept>>,
 }
 
 /// What came of a write.
@@ -133,7 +139,7 @@ impl DynamoDbStore {
             table: table.into(),
             measure_capacity: false,
             usage: Cell::default(),
-            saturated: std::cell::RefCell::default(),
+            remembered: RefCell::default(),
         }
     }
 
@@ -159,7 +165,7 @@ impl DynamoDbStore {
             .consistent_read(true)
             .return_consumed_capacity(self.capacity());
         let answer = request.send().await.map_err(|error| failed("GetItem", &error))?;
-        self.measure(answer.consumed_capacity().and_then(|c| c.capacity_units()));
+        self.measure(answer.consumed_capacity());
         Ok(answer.item().map(item::decode).transpose()?)
     }
 
@@ -226,10 +232,20 @@ impl DynamoDbStore {
             .return_consumed_capacity(self.capacity())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = match read {
-            Some(version) => put
-                .condition_expression(expression::IS_UNCHANGED)
-                .expression_attribute_names("#version", name::VERSION)
-                .expression_attribute_values(":version", item::number(version)),
+            Some(version) => {
+                let put = put
+                    .expression_attribute_names("#version", name::VERSION)
+                    .expression_attribute_names("#format", name::FORMAT)
+                    .expression_attribute_names("#muted_until", name::MUTED_UNTIL)
+                    .expression_attribute_values(":version", item::number(version))
+                    .expression_attribute_values(":format", item::number(item::FORMAT));
+                match kept.muted_until {
+                    0 => put.condition_expression(expression::IS_UNCHANGED),
+                    muted => put
+                        .condition_expression(expression::IS_UNCHANGED_MUTED)
+                        .expression_attribute_values(":muted_until", item::number(muted)),
+                }
+            }
             None => put
                 .condition_expression(expression::IS_NEW)
                 .expression_attribute_names("#principal", name::PRINCIPAL)
@@ -238,7 +254,7 @@ impl DynamoDbStore {
         };
         match put.send().await {
             Ok(answer) => {
-                self.measure(answer.consumed_capacity().and_then(|c| c.capacity_units()));
+                self.measure(answer.consumed_capacity());
                 Ok(Written::Stored(None))
             }
             Err(error) => match error.into_service_error() {
@@ -265,7 +281,7 @@ impl DynamoDbStore {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await {
             Ok(answer) => {
-                self.measure(answer.consumed_capacity().and_then(|c| c.capacity_units()));
+                self.measure(answer.consumed_capacity());
                 Ok(Written::Stored(answer.attributes))
             }
             Err(error) => match error {
@@ -282,7 +298,6 @@ impl DynamoDbStore {
 
     /// What a denial does to the item that was found in place of the one expected.
     fn transition(
-        &self,
         found: Option<Kept>,
         denial: &Denial,
         age: SignedDuration,
@@ -293,43 +308,105 @@ impl DynamoDbStore {
             let mut kept = Kept::opened_by(denial);
             kept.state.receive(denial, age, policy);
             kept.version = 1;
-            return Transition::Replace { kept, read: None };
+            return Transition::Replace { kept: Box::new(kept), read: None };
         };
         let mut kept = before.clone();
         match kept.state.receive(denial, age, policy) {
             Outcome::Counted if kept.state.window == before.state.window => Transition::Count,
             Outcome::Counted => {
                 kept.version += 1;
-                Transition::Replace { kept, read: Some(before.version) }
+                Transition::Replace { kept: Box::new(kept), read: Some(before.version) }
             }
-            outcome => {
-                if outcome == Outcome::Saturated {
-                    self.remember_saturated(&kept);
+            outcome => Transition::Nothing(Box::new(Received { kept: before, outcome })),
+        }
+    }
+
+    async fn receive_unremembered(
+        &self,
+        denial: &Denial,
+        age: SignedDuration,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Received, DynamoDbError> {
+        let mut found = match self.expectation(denial) {
+            Expectation::NewerWindow(kept) => Some(*kept),
+            // Nothing can be counted, but a finding may wait for this very delivery: look,
+            // which costs a small part of a write.
+            Expectation::Saturated => self.read(denial.principal().key()).await?,
+            Expectation::OpenWindow => match self.count(denial, age, now).await? {
+                Written::Stored(before) => return counted(before, denial, age, policy),
+                Written::Refused(item) => item.as_ref().map(item::decode).transpose()?,
+            },
+        };
+        for race in 0..MAX_RACES {
+            let written = match Self::transition(found, denial, age, now, policy) {
+                Transition::Nothing(received) => return Ok(*received),
+                Transition::Count => self.count(denial, age, now).await?,
+                Transition::Replace { kept, read } => {
+                    if race > 1 {
+                        self.wait(race).await;
+                    }
+                    match self.put(&kept, read, now).await? {
+                        Written::Stored(_) => {
+                            return Ok(Received { kept: *kept, outcome: Outcome::Counted });
+                        }
+                        refused @ Written::Refused(_) => refused,
+                    }
                 }
-                Transition::Nothing(Received { kept: before, outcome })
+            };
+            match written {
+                Written::Stored(before) => return counted(before, denial, age, policy),
+                Written::Refused(item) => found = item.as_ref().map(item::decode).transpose()?,
             }
+            self.used(|usage| usage.lost_races += 1);
         }
+        Err(DynamoDbError::Contended)
     }
 
-    fn remember_saturated(&self, kept: &Kept) {
-        let mut saturated = self.saturated.borrow_mut();
-        if saturated.len() >= MAX_SATURATED {
-            saturated.clear();
+    fn remember(&self, kept: &Kept) {
+        let mut remembered = self.remembered.borrow_mut();
+        if remembered.len() >= MAX_REMEMBERED && !remembered.contains_key(&kept.key) {
+            // Those who come again are soon remembered again.
+            remembered.clear();
         }
-        saturated.insert(kept.key.clone(), kept.state.window);
+        remembered.insert(kept.key.clone(), kept.clone());
     }
 
-    /// Whether this denial can only be counted as saturated.
-    fn is_saturated(&self, denial: &Denial) -> bool {
-        self.saturated
-            .borrow()
-            .get(denial.principal().key())
-            .is_some_and(|window| Window::containing(denial.time()) <= *window)
+    /// Remembers an item as a write left it: changed as stated, or as it stood in its way.
+    fn remember_written(
+        &self,
+        written: Written,
+        change: impl FnOnce(&mut Kept),
+    ) -> Result<(), DynamoDbError> {
+        match written {
+            Written::Stored(Some(before)) => {
+                let mut kept = item::decode(&before)?;
+                change(&mut kept);
+                kept.version += 1;
+                self.remember(&kept);
+            }
+            Written::Refused(Some(now)) => self.remember(&item::decode(&now)?),
+            Written::Stored(None) | Written::Refused(None) => {}
+        }
+        Ok(())
+    }
+
+    /// What the remembered state promises about a denial.
+    fn expectation(&self, denial: &Denial) -> Expectation {
+        let remembered = self.remembered.borrow();
+        let Some(kept) = remembered.get(denial.principal().key()) else {
+            return Expectation::OpenWindow;
+        };
+        if Window::containing(denial.time()) > kept.state.window {
+            Expectation::NewerWindow(Box::new(kept.clone()))
+        } else if kept.state.ids.len() >= MAX_IDS {
+            Expectation::Saturated
+        } else {
+            Expectation::OpenWindow
+        }
     }
 
     async fn wait(&self, race: u32) {
-        self.used(|usage| usage.lost_races += 1);
-        // Not the first time: those who lost one race would only meet again in the next.
         let longest = FIRST_WAIT_MS << race;
         let share = u64::from(std::process::id()) ^ u64::from(self.usage.get().requests);
         let jitter = share.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (longest + 1);
@@ -344,8 +421,9 @@ impl DynamoDbStore {
         }
     }
 
-    fn measure(&self, units: Option<f64>) {
-        self.used(|usage| usage.capacity_units += units.unwrap_or(0.0));
+    fn measure(&self, consumed: Option<&ConsumedCapacity>) {
+        let units = consumed.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0);
+        self.used(|usage| usage.capacity_units += units);
     }
 
     fn used(&self, change: impl FnOnce(&mut Usage)) {
@@ -355,14 +433,24 @@ impl DynamoDbStore {
     }
 }
 
+/// What to try first with a denial.
+enum Expectation {
+    /// It counts in the window that is open, or nothing is known.
+    OpenWindow,
+    /// It opens a newer window than that of this state.
+    NewerWindow(Box<Kept>),
+    /// Its window can count no more.
+    Saturated,
+}
+
 /// What is to be done after the one request did not count a denial.
 enum Transition {
     /// The window is open by now: count in it.
     Count,
     /// Store this state in place of the one that was read.
-    Replace { kept: Kept, read: Option<u64> },
+    Replace { kept: Box<Kept>, read: Option<u64> },
     /// Nothing.
-    Nothing(Received),
+    Nothing(Box<Received>),
 }
 
 impl Store for DynamoDbStore {
@@ -375,32 +463,9 @@ impl Store for DynamoDbStore {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
-        let mut found = if self.is_saturated(denial) {
-            // Nothing can be counted, but a finding may wait for this very delivery: look,
-            // which costs a small part of a write.
-            self.read(denial.principal().key()).await?
-        } else {
-            match self.count(denial, age, now).await? {
-                Written::Stored(before) => return counted(before, denial, age, policy),
-                Written::Refused(item) => item.as_ref().map(item::decode).transpose()?,
-            }
-        };
-        for race in 0..MAX_RACES {
-            let written = match self.transition(found, denial, age, now, policy) {
-                Transition::Nothing(received) => return Ok(received),
-                Transition::Count => self.count(denial, age, now).await?,
-                Transition::Replace { kept, read } => match self.put(&kept, read, now).await? {
-                    Written::Stored(_) => return Ok(Received { kept, outcome: Outcome::Counted }),
-                    refused @ Written::Refused(_) => refused,
-                },
-            };
-            match written {
-                Written::Stored(before) => return counted(before, denial, age, policy),
-                Written::Refused(item) => found = item.as_ref().map(item::decode).transpose()?,
-            }
-            self.wait(race).await;
-        }
-        Err(DynamoDbError::Contended)
+        let received = self.receive_unremembered(denial, age, now, policy).await?;
+        self.remember(&received.kept);
+        Ok(received)
     }
 
     async fn claim(
@@ -436,10 +501,12 @@ impl Store for DynamoDbStore {
                 won.state.settle(decision);
                 won.version += 1;
                 won.pending = Some(pending);
+                self.remember(&won);
                 Ok(Claim::Won(won))
             }
             Written::Refused(item) => {
                 let now = stored_item(item, kept)?;
+                self.remember(&now);
                 // The answer to our own claim was lost, and the SDK asked again.
                 let is_ours = now.state.alert_seq == kept.state.alert_seq + 1
                     && now.pending.as_ref().is_some_and(|p| p.claimed_by == claimed_by);
@@ -471,7 +538,12 @@ impl Store for DynamoDbStore {
             }
         }
         // Refused: another claimed or rolled on, and with it stored what it saw.
-        self.send_update(update).await.map(drop)
+        let written = self.send_update(update).await?;
+        self.remember_written(written, |kept| {
+            for (episode, noted) in kept.state.episodes.iter_mut().zip(decision.episodes) {
+                episode.hit_window = noted.hit_window;
+            }
+        })
     }
 
     async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<(), DynamoDbError> {
@@ -490,7 +562,11 @@ impl Store for DynamoDbStore {
                 .expression_attribute_names("#suppressed", name::SUPPRESSED),
         };
         // Refused: another confirmed it, or the next finding is pending already.
-        self.send_update(update).await.map(drop)
+        let written = self.send_update(update).await?;
+        self.remember_written(written, |kept| {
+            kept.pending = None;
+            kept.suppressed += u64::from(sent == Sent::Suppressed);
+        })
     }
 
     async fn count_alert(&self, now: Timestamp) -> Result<u32, DynamoDbError> {

@@ -17,6 +17,10 @@ use crate::detection::state::{Episode, Told};
 use crate::detection::{PrincipalState, Window};
 use crate::text::Text;
 
+/// The least positive number that DynamoDB takes. A state expires long before one of its
+/// sums has faded so far.
+const LEAST: f64 = 1e-130;
+
 /// Attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -83,6 +87,9 @@ pub fn encode(kept: &Kept) -> Item {
     if kept.muted_until != 0 {
         put(name::MUTED_UNTIL, number(kept.muted_until));
     }
+    if kept.suppressed != 0 {
+        put(name::SUPPRESSED, number(kept.suppressed));
+    }
     put(name::ALERT_SEQ, number(state.alert_seq));
     if let Some(pending) = &kept.pending {
         put(name::PENDING, encode_pending(pending));
@@ -137,6 +144,7 @@ pub fn decode(item: &Item) -> Result<Kept, CorruptItem> {
         version: reader.number(name::VERSION)?,
         pending: reader.pending()?,
         muted_until: reader.number_or_zero(name::MUTED_UNTIL)?,
+        suppressed: reader.number_or_zero(name::SUPPRESSED)?,
         key: reader.key,
     })
 }
@@ -192,6 +200,7 @@ pub fn encode_evidence(evidence: &Evidence) -> AttributeValue {
 }
 
 /// A whole number as DynamoDB takes it.
+#[expect(clippy::needless_pass_by_value, reason = "numbers are copied")]
 pub fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
@@ -199,8 +208,7 @@ pub fn number(value: impl ToString) -> AttributeValue {
 /// A float that reads back to the same bits: its shortest decimal form, with an exponent
 /// where that is shorter.
 fn float(value: f64) -> AttributeValue {
-    if value == 0.0 {
-        // One sign of zero is enough, and the only one that DynamoDB knows.
+    if value < LEAST {
         return number(0);
     }
     let plain = value.to_string();
@@ -376,8 +384,8 @@ impl Reader<'_> {
         }
     }
 
-    fn number_or_zero(&self, name: &'static str) -> Result<i64, CorruptItem> {
-        if self.item.contains_key(name) { self.number(name) } else { Ok(0) }
+    fn number_or_zero<T: FromStr + Default>(&self, name: &'static str) -> Result<T, CorruptItem> {
+        if self.item.contains_key(name) { self.number(name) } else { Ok(T::default()) }
     }
 
     fn numbers<T: FromStr, const N: usize>(

@@ -92,8 +92,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn confirm(&self, kept: &Kept, _: Sent) -> Result<(), Infallible> {
-        self.change(kept, |kept| kept.pending = None);
+    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<(), Infallible> {
+        self.change(kept, |kept| {
+            kept.pending = None;
+            kept.suppressed += u64::from(sent == Sent::Suppressed);
+        });
         Ok(())
     }
 

@@ -36,6 +36,8 @@ pub struct Kept {
     pub pending: Option<Pending>,
     /// Epoch seconds until which findings are recorded and not sent.
     pub muted_until: i64,
+    /// Findings recorded and held back.
+    pub suppressed: u64,
 }
 
 impl Kept {
@@ -47,6 +49,7 @@ impl Kept {
             version: 0,
             pending: None,
             muted_until: 0,
+            suppressed: 0,
         }
     }
 

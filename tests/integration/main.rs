@@ -1,13 +1,22 @@
 //! All integration tests in one binary.
 #![allow(missing_docs, unreachable_pub, reason = "tests are named by what they show")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::format_push_string, clippy::format_collect, reason = "tests are not hot")]
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::large_futures,
+    reason = "tests are not hot"
+)]
 
 mod cloudtrail;
 mod containers;
 mod decisions;
+#[cfg(feature = "lambda")]
+mod dynamodb;
 mod email;
 mod hostile_input;
+#[cfg(feature = "lambda")]
+mod local_aws;
 mod properties;
 mod replay_command;
 mod support;

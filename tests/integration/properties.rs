@@ -30,6 +30,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => 200..900_i64,
         2 => 3_000..90_000_i64,
         1 => 100_000..3_000_000_i64,
+        // longer than a store keeps a state
+        1 => Just(8_000_000_i64),
         1 => -5_000..0_i64,
     ];
     let secrets = prop_oneof![
@@ -41,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
     (seconds, secrets, age).prop_map(|(seconds, secrets, age)| Step { seconds, secrets, age })
 }
 
-fn history(most: usize) -> impl Strategy<Value = Vec<(Denial, SignedDuration)>> {
+pub fn history(most: usize) -> impl Strategy<Value = Vec<(Denial, SignedDuration)>> {
     prop::collection::vec(step(), 1..most).prop_map(|steps| deliveries(&steps, 0))
 }
 

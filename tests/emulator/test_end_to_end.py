@@ -1,0 +1,303 @@
+"""template.yaml and the built function, from CloudTrail's event to what a subscriber
+receives. FUNCTION_BINARY names the function's binary."""
+
+import http.server
+import json
+import threading
+import time
+import unittest
+import urllib.parse
+import urllib.request
+
+from end_to_end import Caller, Deployed, EndToEndTest, Subscriber, as_it_is, wait_for
+
+SEVERITIES = {"low", "medium", "high"}
+FENCE = json.dumps({"type": "fence"})
+NEXT_HOUR_SOON_SECONDS = 20
+
+
+class Alerts(EndToEndTest):
+    def test_an_enumeration_reaches_once_those_who_asked_for_its_severity(self):
+        topic = self.deployed.outputs["TopicArn"]
+        urgent, low = self.subscriber(["medium", "high"]), self.subscriber(["low"])
+        caller = Caller("enumerating")
+        self.deployed.handle(*caller.enumeration(8))
+
+        wait_for("the alert", lambda: urgent.messages)
+        # Whatever was sent to the second subscriber was sent before this.
+        fence = {"severity": {"DataType": "String", "StringValue": "low"}}
+        self.deployed.sns.publish(TopicArn=topic, Message=FENCE, MessageAttributes=fence)
+        wait_for("the fence", lambda: low.messages)
+        self.assertEqual([message["Message"] for message in low.messages], [FENCE])
+        self.assertEqual(len(self.deployed.findings(caller)), 1)
+        (alert,) = urgent.messages
+        finding = json.loads(alert["Message"])
+        self.assertEqual((finding["type"], finding["schema"]), ("finding", "rattle.finding/1"))
+        self.assertEqual((finding["status"], finding["signal"], finding["scale"]), ("open", "secrets", "5m"))
+        self.assertEqual(finding["severity"], "medium")
+        # Fewer than 8 if the alert was claimed while some of them were on their way.
+        self.assertIn(finding["observed"], range(5, 9))
+        self.assertEqual(finding["secrets"]["5m"], finding["observed"])
+        self.assertGreaterEqual(finding["deviation"], finding["threshold"])
+        self.assertEqual(
+            finding["principal"],
+            {
+                "key": caller.key,
+                "type": "AssumedRole",
+                "arn": caller.role_arn,
+                "name": "enumerating",
+                "session": "i-0abc1234def567890",
+            },
+        )
+        self.assertTrue(finding["evidence"])
+        for seen in finding["evidence"]:
+            self.assertRegex(seen["secret"], r"^secret-name-[0-7]$")
+            self.assertEqual((seen["source_ip"], seen["cause"]), ("198.51.100.24", "identity-based policy"))
+        count = finding["observed"]
+        self.assertEqual(
+            alert["Subject"],
+            f"[Rattle medium] {finding['denials']['5m']} denied reads of {count} secrets in 5 minutes by role enumerating",
+        )
+        self.assertEqual(
+            {name: (value["Type"], value["Value"]) for name, value in alert["MessageAttributes"].items()},
+            {
+                "severity": ("String", "medium"),
+                "status": ("String", "open"),
+                "signal": ("String", "secrets"),
+                "account": ("String", "111122223333"),
+                "region": ("String", "eu-west-1"),
+                "principal_type": ("String", "AssumedRole"),
+            },
+        )
+        self.assertEqual(self.deployed.number(caller, "n_1d"), 8)
+        self.assertNotIn("pending", self.deployed.item(caller))
+        self.assertEqual(self.deployed.failures(), [])
+
+    def subscriber(self, severities):
+        subscriber = Subscriber()
+        self.addCleanup(subscriber.close)
+        topic = self.deployed.outputs["TopicArn"]
+        subscriber.subscribe(self.deployed.sns, topic, {"severity": severities})
+        return subscriber
+
+    def test_events_delivered_twice_are_counted_once_and_reported_once(self):
+        caller = Caller("delivered-twice")
+        events = caller.enumeration(6)
+        # At the same time, and once more when all is counted.
+        self.deployed.handle(*events, *events)
+        self.deployed.handle(*events)
+        self.assertEqual(self.deployed.number(caller, "n_1d"), 6)
+        self.assertEqual(len(self.deployed.findings(caller)), 1)
+        self.assertEqual(self.deployed.number(caller, "alert_seq"), 1)
+
+    def test_denials_of_the_functions_own_role_leave_no_trace(self):
+        own = Caller("own", role_arn=self.deployed.outputs["FunctionRoleArn"])
+        self.deployed.handle(*own.enumeration(6))
+        self.assertIsNone(self.deployed.item(own))
+        self.assertEqual(self.deployed.findings(own), [])
+
+    def test_the_finding_about_a_muted_principal_is_recorded_and_not_sent(self):
+        caller = Caller("muted")
+        first, *others = caller.enumeration(6)
+        self.deployed.handle(first)
+        self.deployed.set(caller, "muted_until", {"N": str(int(time.time()) + 3600)})
+        self.deployed.handle(*others)
+        self.assertEqual(self.deployed.findings(caller), [])
+        self.assertEqual(self.deployed.number(caller, "alert_seq"), 1)
+        self.assertEqual(self.deployed.number(caller, "suppressed"), 1)
+        self.assertNotIn("pending", self.deployed.item(caller))
+        (logged,) = [line for line in map(json.loads, self.deployed.lines()) if caller.key in json.dumps(line)]
+        finding = logged["fields"]["finding"]
+        held_back = [line["level"] for line in map(json.loads, self.deployed.lines()) if self.warns(line, finding)]
+        self.assertEqual(held_back, ["WARN"])
+
+    def test_every_line_of_the_log_is_one_json_object_and_a_finding_has_one(self):
+        caller = Caller("logged")
+        self.deployed.handle(*caller.enumeration(6))
+        lines = [json.loads(line) for line in self.deployed.lines()]
+        self.assertEqual({type(line) for line in lines}, {dict})
+        (logged,) = [line for line in lines if line.get("fields", {}).get("principal") == caller.key]
+        (finding,) = self.deployed.findings(caller)
+        self.assertEqual(logged["level"], "INFO")
+        fields = logged["fields"]
+        self.assertEqual((fields["finding"], fields["message"]), (finding["id"], finding["title"]))
+        ordinary = [line for line in lines if "_aws" not in line and caller.name in json.dumps(line)]
+        self.assertEqual(ordinary, [logged])
+
+    @staticmethod
+    def warns(line, finding):
+        fields = line.get("fields", {})
+        return fields.get("finding") == finding and "not sent" in fields["message"]
+
+
+class OneMessage(EndToEndTest):
+    """The request to SNS itself: the local AWS delivers no e-mail that could be read."""
+
+    @classmethod
+    def deploy(cls):
+        template = as_it_is()
+        cls.requests = []
+        cls.proxy = cls.recording_proxy()
+        variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+        variables["AWS_ENDPOINT_URL_SNS"] = f"http://127.0.0.1:{cls.proxy.server_port}"
+        deployed = Deployed(template)
+        cls.forward_to = deployed.account.endpoint
+        return deployed
+
+    @classmethod
+    def recording_proxy(cls):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                cls.requests.append(dict(urllib.parse.parse_qsl(body.decode())))
+                headers = {name: value for name, value in self.headers.items() if name.lower() != "content-length"}
+                onward = urllib.request.Request(cls.forward_to + self.path, data=body, headers=headers)
+                with urllib.request.urlopen(onward) as answer:
+                    self.send_response(answer.status)
+                    text = answer.read()
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        cls.addClassCleanup(server.server_close)
+        cls.addClassCleanup(server.shutdown)
+        return server
+
+    def test_an_alert_is_one_message_with_a_body_for_each_kind_of_subscriber(self):
+        caller = Caller("one-message")
+        self.deployed.handle(*caller.enumeration(7))
+        (request,) = self.requests
+        self.assertEqual((request["Action"], request["MessageStructure"]), ("Publish", "json"))
+        bodies = json.loads(request["Message"])
+        self.assertEqual(set(bodies), {"default", "email", "sms", "http", "https", "sqs", "lambda"})
+        self.assertEqual({type(body) for body in bodies.values()}, {str})
+        finding = json.loads(bodies["https"])
+        self.assertEqual([finding], self.deployed.findings(caller))
+        self.assertEqual([bodies[name] for name in ("http", "sqs", "lambda")], [bodies["https"]] * 3)
+        # SNS refuses a longer subject, and one with anything but printable ASCII.
+        self.assertRegex(request["Subject"], r"^[ -~]{1,99}$")
+        self.assertEqual(request["Subject"], f"[Rattle medium] {finding['title']}")
+        email = bodies["email"]
+        self.assertEqual(email, bodies["default"])
+        self.assertEqual(" ".join(email.split("\n\n")[0].split())[: len(finding["title"]) + 8], f"MEDIUM: {finding['title']}")
+        for text in (finding["id"], caller.key, caller.role_arn, "secret-name-", "198.51.100.24", "WHAT TO DO"):
+            self.assertIn(text, email)
+        self.assertLessEqual(len(bodies["sms"].encode()), 140)
+
+
+class PlainRule(EndToEndTest):
+    @classmethod
+    def deploy(cls):
+        template = as_it_is()
+        template["Resources"]["Rule"]["Properties"]["State"] = "ENABLED"
+        return Deployed(template)
+
+    def test_a_rule_in_the_plain_state_delivers_no_denial_at_all(self):
+        caller, fence = Caller("unheard"), Caller("fence")
+        self.deployed.put(*caller.enumeration(8))
+        # The same, were it a write: whatever the rule would deliver, it has delivered.
+        self.deployed.handle(fence.denial(0) | {"readOnly": False})
+        # Those would have been started before it; they may end a little later.
+        time.sleep(0.3)
+        self.assertEqual([item["principal"]["S"] for item in self.deployed.items()], [fence.key])
+        self.assertEqual(len(self.deployed.runs()), 1)
+        self.assertEqual(self.deployed.alerts(), [])
+
+
+class Storm(EndToEndTest):
+    @classmethod
+    def deploy(cls):
+        return Deployed(parameters={"MaxAlertsPerHour": "2"})
+
+    def test_past_the_limit_one_message_says_so_and_further_findings_are_recorded(self):
+        # Alerts are counted by the hour of the clock.
+        left = 3600 - time.time() % 3600
+        if left < NEXT_HOUR_SOON_SECONDS:
+            time.sleep(left + 1)
+        callers = [Caller(f"storm-{number}") for number in range(4)]
+        for caller in callers:
+            self.deployed.handle(*caller.enumeration(6))
+        self.assertEqual([len(self.deployed.findings(caller)) for caller in callers], [1, 1, 0, 0])
+        self.assertEqual(len(self.deployed.alerts()), 3)
+        storm = self.deployed.alerts()[-1]
+        self.assertEqual(storm["Subject"], "[Rattle storm] More than 2 alerts in one hour")
+        attributes = {name: value["Value"] for name, value in storm["MessageAttributes"].items()}
+        self.assertEqual((attributes["status"], attributes["severity"]), ("storm", "high"))
+        body = json.loads(storm["Message"])
+        self.assertEqual((body["type"], body["schema"], body["limit"]), ("storm", "rattle.storm/1", 2))
+        self.assertEqual([self.deployed.number(c, "suppressed") for c in callers], [None, None, 1, 1])
+        self.assertEqual([self.deployed.number(c, "alert_seq") for c in callers], [1, 1, 1, 1])
+        self.assertEqual([c.name for c in callers if "pending" in self.deployed.item(c)], [])
+        self.assertEqual(sum(line.get("AlertsSuppressed", 0) for line in self.deployed.metrics()), 2)
+        self.assertEqual(sum(line.get("AlertsPublished", 0) for line in self.deployed.metrics()), 2)
+
+
+class Telemetry(EndToEndTest):
+    def test_the_embedded_metrics_are_valid_and_add_up_to_what_was_received(self):
+        started = time.time() * 1000
+        caller, own = Caller("counted"), Caller("own", role_arn=self.deployed.outputs["FunctionRoleArn"])
+        events = caller.enumeration(7)
+        self.deployed.handle(*events)
+        self.deployed.handle(*events[:2])
+        self.deployed.handle(own.denial(0))
+        self.deployed.handle(caller.denial(1, at=caller.at - 600))
+        nameless = caller.denial(0)
+        del nameless["eventID"]
+        before = len(self.deployed.runs())
+        self.deployed.put(nameless)
+        self.deployed.wait_for_runs(before + 3)
+        self.saturate(caller)
+        self.deployed.handle(caller.denial(8))
+        received = len(self.deployed.runs())
+        self.assertEqual(received, 7 + 2 + 1 + 1 + 3 + 1)
+        metrics = wait_for("all metrics", lambda: (m := self.deployed.metrics())[received - 1 :] and m)
+        self.assertEqual(len(metrics), received)
+
+        sums = {}
+        for line in metrics:
+            for name, unit, count in self.embedded(line, started):
+                self.assertEqual(unit, "Count")
+                sums[name] = sums.get(name, 0) + count
+        expected = {"Denials": 8, "Duplicates": 2, "Ignored": 1, "Rejected": 3, "Saturated": 1, "Late": 1}
+        expected |= {"Findings": 1, "AlertsPublished": 1}
+        self.assertEqual({name: sums.get(name) for name in expected}, expected)
+        outcomes = ("Denials", "Duplicates", "Saturated", "Ignored", "Rejected")
+        self.assertEqual(received, sum(sums[name] for name in outcomes))
+        self.assertLessEqual(set(sums), set(expected) | {"DynamoDbRequests", "LostRaces"})
+        # Rejected and ignored events cost no request; most others cost one.
+        self.assertGreaterEqual(sums["DynamoDbRequests"], 8 + 2 + 1 + 2)
+
+    def saturate(self, caller):
+        """Fills the item's list of counted events up, as 256 denials would."""
+        held = len(self.deployed.item(caller)["ids"]["BS"])
+        self.deployed.dynamodb.update_item(
+            TableName=self.deployed.outputs["TableName"],
+            Key={"principal": {"S": caller.key}},
+            UpdateExpression="ADD ids :ids",
+            ExpressionAttributeValues={":ids": {"BS": [number.to_bytes(8, "big") for number in range(256 - held)]}},
+        )
+
+    def embedded(self, line, started):
+        about = line["_aws"]
+        self.assertEqual(set(about), {"Timestamp", "CloudWatchMetrics"})
+        self.assertTrue(started <= about["Timestamp"] <= time.time() * 1000)
+        for directive in about["CloudWatchMetrics"]:
+            self.assertEqual(set(directive), {"Namespace", "Dimensions", "Metrics"})
+            self.assertEqual(directive["Namespace"], "Rattle")
+            for dimensions in directive["Dimensions"]:
+                for name in dimensions:
+                    self.assertEqual(name, "Severity")
+                    self.assertIn(line[name], SEVERITIES)
+            self.assertTrue(directive["Metrics"])
+            for metric in directive["Metrics"]:
+                self.assertIsInstance(line[metric["Name"]], int)
+                yield metric["Name"], metric["Unit"], line[metric["Name"]]
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,528 @@
+//! The DynamoDB store against a real DynamoDB API: the same states and the same findings
+//! as in memory, each denial counted once, in one request.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::convert::Infallible;
+use std::future::Future;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use rattle::cloudtrail::Denial;
+use rattle::config::Settings;
+use rattle::detection::Policy;
+use rattle::detection::finding::Finding;
+use rattle::detector::Detector;
+use rattle::replay::scanner::{Item as Scanned, Scanner};
+use rattle::sink::{LeftToCaller, Sink};
+use rattle::store::dynamodb::{DynamoDbError, DynamoDbStore, Usage, expression};
+use rattle::store::memory::MemoryStore;
+use rattle::store::{Kept, Store, item};
+
+use crate::local_aws::{strict_table, table};
+use crate::properties::history;
+use crate::support::{MONDAY, denial_of, project_file};
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+}
+
+fn settings() -> Settings {
+    Settings::read([]).unwrap()
+}
+
+fn in_dynamodb(client: &Client, table: &str) -> Detector<DynamoDbStore, LeftToCaller> {
+    Detector::new(DynamoDbStore::new(client.clone(), table), LeftToCaller, settings())
+}
+
+/// Delivers to both stores and compares what each delivery led to, then the states.
+async fn assert_parity(
+    client: &Client,
+    table: &str,
+    deliveries: impl IntoIterator<Item = (Denial, SignedDuration)>,
+) -> (u32, Usage) {
+    let memory = Detector::new(MemoryStore::default(), LeftToCaller, settings());
+    let dynamodb = in_dynamodb(client, table);
+    let mut keys = BTreeSet::new();
+    let mut count = 0;
+    for (denial, age) in deliveries {
+        let now = denial.time() + age;
+        let expected = memory.handle(&denial, age, now).await.unwrap();
+        let actual = dynamodb.handle(&denial, age, now).await.unwrap();
+        assert_eq!(actual.outcome, expected.outcome, "{denial:?}");
+        assert_eq!(actual.finding, expected.finding, "{denial:?}");
+        assert_eq!(actual.assessment, expected.assessment, "{denial:?}");
+        keys.insert(denial.principal().key().clone());
+        count += 1;
+    }
+    let usage = dynamodb.store().take_usage();
+    for key in keys {
+        let expected = memory.store().kept(&key).unwrap();
+        let actual = dynamodb.store().read(&key).await.unwrap().unwrap();
+        assert_eq!(actual.state, expected.state, "{key}");
+        assert_eq!(actual.pending, None);
+    }
+    (count, usage)
+}
+
+fn trace(path: &std::path::Path) -> Vec<(Denial, SignedDuration)> {
+    let five_minutes = SignedDuration::from_secs(300);
+    Scanner::new(std::fs::File::open(path).unwrap())
+        .map(|item| match item.unwrap() {
+            Scanned::Denial(denial) => (*denial, five_minutes),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn every_trace_ends_in_the_same_state_with_the_same_findings() {
+    run(async {
+        let client = table("traces").await;
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(project_file("events/traces")).unwrap() {
+            all.extend(trace(&entry.unwrap().path()));
+        }
+        all.sort_by_key(|(denial, _)| denial.time());
+        let (denials, usage) = assert_parity(&client, "traces", all).await;
+        let per_denial = f64::from(usage.requests) / f64::from(denials);
+        println!("{denials} denials of all traces: {per_denial:.3} requests each");
+        assert!(per_denial <= 1.10, "{per_denial}");
+    });
+}
+
+#[test]
+fn random_histories_end_in_the_same_state_with_the_same_findings() {
+    let mut runner = TestRunner::new(Config { cases: 24, ..Config::default() });
+    let cases = Cell::new(0);
+    runner
+        .run(&history(120), |deliveries| {
+            cases.set(cases.get() + 1);
+            let name = format!("history-{}", cases.get());
+            run(async { assert_parity(&table(&name).await, &name, deliveries).await });
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_flood_saturates_both_stores_alike() {
+    run(async {
+        let client = table("flood").await;
+        let at = |i: i64| {
+            let denial = denial_of(MONDAY + i / 2, &format!("e{i}"), &format!("s{i}"));
+            (denial, SignedDuration::ZERO)
+        };
+        // 300 in the first window, then the next one, then late ones and duplicates.
+        let flood = (0..300).map(at).chain((600..610).map(at)).chain((295..305).map(at));
+        assert_parity(&client, "flood", flood).await;
+    });
+}
+
+#[test]
+fn a_state_that_expired_is_none() {
+    run(async {
+        let client = table("expiry").await;
+        let day = 86_400;
+        let denials = [0, 1, 89 * day, (89 + 90) * day]
+            .map(|t| (denial_of(MONDAY + t, &format!("e{t}"), "s"), SignedDuration::ZERO));
+        assert_parity(&client, "expiry", denials).await;
+        let store = DynamoDbStore::new(client, "expiry");
+        let key = denial_of(MONDAY, "any", "s").principal().key().clone();
+        let kept = store.read(&key).await.unwrap().unwrap();
+        assert_eq!(kept.state.denials[2], 1, "the last one began anew");
+        assert_eq!(kept.state.first_window, kept.state.window);
+    });
+}
+
+#[test]
+fn inside_a_window_a_denial_is_one_request() {
+    run(async {
+        let client = table("window").await;
+        let detector = in_dynamodb(&client, "window");
+        let handle = async |i: i64| {
+            let denial = denial_of(MONDAY + i, &format!("e{i}"), "prod/db");
+            detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            detector.store().take_usage()
+        };
+        assert_eq!(handle(0).await.requests, 2, "the first finds no item and puts one");
+        for i in 1..20 {
+            assert_eq!(handle(i).await.requests, 1, "denial {i}");
+        }
+    });
+}
+
+/// Publishes into a list that all invocations share.
+#[derive(Clone, Default)]
+struct Mailbox(std::rc::Rc<RefCell<Vec<Finding>>>);
+
+impl Sink for Mailbox {
+    type Error = Infallible;
+
+    async fn publish(&self, finding: &Finding) -> Result<(), Infallible> {
+        self.0.borrow_mut().push(finding.clone());
+        Ok(())
+    }
+
+    async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), Infallible> {
+        panic!("there is no storm")
+    }
+}
+
+/// What many invocations at once did.
+struct Burst {
+    outcomes: HashMap<&'static str, u32>,
+    requests: u32,
+    findings: Vec<Finding>,
+    kept: Kept,
+}
+
+/// Delivers the denials through as many invocations at once, each with its own store.
+fn burst(name: &str, denials: Vec<Denial>, invocations: usize) -> Burst {
+    let key = denials[0].principal().key().clone();
+    run(async {
+        let client = table(name).await;
+        let mailbox = Mailbox::default();
+        let queue = std::rc::Rc::new(RefCell::new(denials.into_iter()));
+        let local = tokio::task::LocalSet::new();
+        let invocation = |_| {
+            let store = DynamoDbStore::new(client.clone(), name);
+            let detector = Detector::new(store, mailbox.clone(), settings());
+            let queue = queue.clone();
+            local.spawn_local(async move {
+                let mut outcomes: HashMap<&'static str, u32> = HashMap::new();
+                loop {
+                    let Some(denial) = queue.borrow_mut().next() else { break };
+                    let now = denial.time();
+                    let handled =
+                        detector.handle(&denial, SignedDuration::ZERO, now).await.unwrap();
+                    *outcomes.entry(handled.outcome.name()).or_default() += 1;
+                }
+                (outcomes, detector.store().take_usage().requests)
+            })
+        };
+        let tasks: Vec<_> = (0..invocations).map(invocation).collect();
+        let mut burst = Burst {
+            outcomes: HashMap::new(),
+            requests: 0,
+            findings: Vec::new(),
+            kept: Kept::opened_by(&denial_of(MONDAY, "none", "none")),
+        };
+        local
+            .run_until(async {
+                for task in tasks {
+                    let (outcomes, requests) = task.await.unwrap();
+                    burst.requests += requests;
+                    for (outcome, count) in outcomes {
+                        *burst.outcomes.entry(outcome).or_default() += count;
+                    }
+                }
+            })
+            .await;
+        burst.findings.clone_from(&mailbox.0.borrow());
+        burst.kept = DynamoDbStore::new(client, name).read(&key).await.unwrap().unwrap();
+        burst
+    })
+}
+
+fn over_a_boundary(count: i64) -> Vec<Denial> {
+    let at = |i| denial_of(MONDAY + 300 * i64::from(i >= count / 2), &format!("e{i}"), "prod/db");
+    (0..count).map(at).collect()
+}
+
+#[test]
+fn concurrent_denials_over_a_boundary_are_each_counted_once_with_one_alert() {
+    let burst = burst("concurrent", over_a_boundary(120), 24);
+    assert_eq!(burst.outcomes, HashMap::from([("counted", 120)]));
+    let state = &burst.kept.state;
+    assert_eq!(state.denials[2], 120);
+    assert_eq!(state.ids.len() + state.ids_before.len(), 120);
+    assert_eq!(burst.findings.len(), 1, "{:?}", burst.findings);
+    assert_eq!(state.alert_seq, 1);
+    assert_eq!(burst.kept.pending, None);
+}
+
+#[test]
+fn a_thousand_concurrent_denials_are_each_counted_once_or_saturated() {
+    let burst = burst("thousand", over_a_boundary(1_000), 16);
+    let state = &burst.kept.state;
+    let counted = burst.outcomes["counted"];
+    let saturated = burst.outcomes.get("saturated").copied().unwrap_or(0);
+    assert_eq!(counted + saturated, 1_000);
+    assert_eq!(state.denials[2], counted, "each counted once");
+    assert_eq!(state.ids.len() + state.ids_before.len(), counted as usize);
+    assert!(state.ids.len() <= 256 && state.ids_before.len() <= 256);
+    assert_eq!(state.ids.len(), 256, "the second window is full");
+    // An alert and its escalation, each once.
+    let ids: BTreeSet<&str> = burst.findings.iter().map(|finding| finding.id.as_str()).collect();
+    assert_eq!(ids.len(), burst.findings.len());
+    assert_eq!(state.alert_seq, burst.findings.len() as u64);
+    println!("1,000 at once: {counted} counted in {} requests", burst.requests);
+}
+
+#[test]
+fn every_state_reads_back_bit_for_bit() {
+    let mut runner = TestRunner::new(Config { cases: 200, ..Config::default() });
+    let policy = Policy::default();
+    runner
+        .run(&history(300), |deliveries| {
+            let first = &deliveries[0].0;
+            let mut kept = Kept::opened_by(first);
+            for (denial, age) in &deliveries {
+                kept.state.receive(denial, *age, &policy);
+                let assessment = rattle::detection::Assessment::of(&kept.state, &policy);
+                let decision = rattle::detection::decide(&kept.state, &assessment, denial, &policy);
+                kept.state.settle(&decision);
+                kept.version += 1;
+                let item = item::encode(&kept);
+                prop_assert!(size(&item) <= 16 << 10, "{} bytes", size(&item));
+                prop_assert_eq!(&item::decode(&item).unwrap(), &kept);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// As DynamoDB counts it: names and values in UTF-8, numbers about a byte for two digits,
+/// 3 bytes for a list or map and one for each member.
+fn size(item: &item::Item) -> usize {
+    fn of(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(number) => number.len() / 2 + 2,
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::Bs(all) => all.iter().map(|bytes| bytes.as_ref().len()).sum(),
+            AttributeValue::Ns(all) => all.iter().map(|number| number.len() / 2 + 2).sum(),
+            AttributeValue::L(all) => 3 + all.iter().map(|value| 1 + of(value)).sum::<usize>(),
+            AttributeValue::M(map) => {
+                3 + map.iter().map(|(name, value)| 1 + name.len() + of(value)).sum::<usize>()
+            }
+            other => panic!("{other:?} is not used"),
+        }
+    }
+    item.iter().map(|(name, value)| name.len() + of(value)).sum()
+}
+
+#[test]
+fn an_item_of_another_format_or_written_by_hand_is_named_and_left_alone() {
+    run(async {
+        let client = table("corrupt").await;
+        let denial = denial_of(MONDAY, "e0", "prod/db");
+        let detector = in_dynamodb(&client, "corrupt");
+        detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        let key = denial.principal().key();
+        let policy = Policy::default();
+        let good = item::encode(&detector.store().read(key).await.unwrap().unwrap());
+        for (attribute, value, what) in [
+            ("format", AttributeValue::N("2".into()), "is of another version of Rattle"),
+            ("base", AttributeValue::S("x".into()), "is no list"),
+            ("known", AttributeValue::B(Blob::new([0; 63])), "has not 64 bytes"),
+            ("e3", AttributeValue::N("1".into()), "is no map"),
+            ("window", AttributeValue::S("x".into()), "is no number"),
+        ] {
+            let mut broken = good.clone();
+            broken.insert("version".to_owned(), item::number(7));
+            broken.insert(attribute.to_owned(), value);
+            let put = client.put_item().table_name("corrupt").set_item(Some(broken.clone()));
+            put.send().await.unwrap();
+            // A new window, so that the whole item would be replaced.
+            let later = denial_of(MONDAY + 900, "e1", "prod/db");
+            let now = later.time();
+            let error = detector.store().receive(&later, SignedDuration::ZERO, now, &policy).await;
+            let Err(DynamoDbError::Corrupt(corrupt)) = error else { panic!("{error:?}") };
+            assert_eq!(
+                corrupt.to_string(),
+                format!("the item of {key} cannot be read: its attribute {attribute} {what}")
+            );
+            let get = client.get_item().table_name("corrupt");
+            let now = get
+                .key("principal", AttributeValue::S(key.to_string()))
+                .send()
+                .await
+                .unwrap()
+                .item
+                .unwrap();
+            assert_eq!(now.get("version"), broken.get("version"), "{attribute}: it is untouched");
+        }
+    });
+}
+
+#[test]
+fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
+    run(async {
+        let client = table("mute").await;
+        let mailbox = Mailbox::default();
+        let store = DynamoDbStore::new(client.clone(), "mute");
+        let detector = Detector::new(store, mailbox.clone(), settings());
+        let at = |t: i64| denial_of(MONDAY + t, &format!("e{t}"), &format!("s{t}"));
+        let handle = async |t: i64| {
+            detector.handle(&at(t), SignedDuration::ZERO, at(t).time()).await.unwrap()
+        };
+        handle(0).await;
+        let key = at(0).principal().key().clone();
+        // Without a new version, as someone in a hurry would do it.
+        client
+            .update_item()
+            .table_name("mute")
+            .key("principal", AttributeValue::S(key.to_string()))
+            .update_expression("SET muted_until = :until")
+            .expression_attribute_values(":until", item::number(MONDAY + 1_000))
+            .send()
+            .await
+            .unwrap();
+        for t in 600..605 {
+            let handled = handle(t).await;
+            assert_eq!(handled.published, 0);
+        }
+        let kept = detector.store().read(&key).await.unwrap().unwrap();
+        assert_eq!((kept.muted_until, kept.suppressed), (MONDAY + 1_000, 1));
+        assert_eq!((kept.state.alert_seq, kept.pending), (1, None), "recorded, not sent");
+        assert!(mailbox.0.borrow().is_empty());
+        // It is over.
+        for t in 8_000..8_005 {
+            handle(t).await;
+        }
+        assert_eq!(mailbox.0.borrow().len(), 1);
+        let kept = detector.store().read(&key).await.unwrap().unwrap();
+        assert_eq!(kept.suppressed, 1, "which is not forgotten");
+    });
+}
+
+#[test]
+fn every_expression_passes_a_strict_parser() {
+    run(async {
+        let client = strict_table("expressions").await;
+        for (update, condition) in [
+            (expression::COUNT, Some(expression::COUNTS)),
+            (expression::COUNT_SECRETS, Some(expression::COUNTS)),
+            (expression::CLAIM, Some(expression::IS_CLAIMABLE)),
+            (expression::NOTE_HIT, Some(expression::IS_ASSESSED)),
+            (expression::CONFIRM, Some(expression::IS_OURS)),
+            (expression::SUPPRESS, Some(expression::IS_OURS)),
+            (expression::COUNT_ALERT, None),
+        ] {
+            assert_eq!(refusal(&client, update, condition).await, None, "{update} / {condition:?}");
+        }
+        for condition in
+            [expression::IS_NEW, expression::IS_UNCHANGED, expression::IS_UNCHANGED_MUTED]
+        {
+            let update = expression::COUNT_ALERT;
+            assert_eq!(refusal(&client, update, Some(condition)).await, None, "{condition}");
+        }
+        // It is strict indeed.
+        for wrong in ["ADD #version", "SET #version = :one ADD #version :one", "SET a = = :one"] {
+            let code = refusal(&client, wrong, None).await;
+            assert_eq!(code.as_deref(), Some("ValidationException"), "{wrong}");
+        }
+    });
+}
+
+/// Why the expressions are refused, a condition that does not hold not counted.
+async fn refusal(client: &Client, update: &str, condition: Option<&str>) -> Option<String> {
+    let mut request = client
+        .update_item()
+        .table_name("expressions")
+        .key("principal", AttributeValue::S("x".into()))
+        .update_expression(update)
+        .set_condition_expression(condition.map(str::to_owned));
+    let text = format!("{update} {}", condition.unwrap_or_default());
+    let words: BTreeSet<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric() && !"#:_".contains(c)).collect();
+    for word in words {
+        if let Some(name) = word.strip_prefix('#') {
+            request = request.expression_attribute_names(word, name);
+        } else if word.starts_with(':') {
+            request = request.expression_attribute_values(word, value(word));
+        }
+    }
+    let error = request.send().await.err()?;
+    let code = error.code().unwrap_or("no answer").to_owned();
+    (code != "ConditionalCheckFailedException").then_some(code)
+}
+
+/// A value of the type that an expression's placeholder has.
+fn value(placeholder: &str) -> AttributeValue {
+    let list = || AttributeValue::L(vec![item::number(0)]);
+    match placeholder {
+        ":id" => AttributeValue::Bs(vec![Blob::new([0; 8])]),
+        ":digest" => AttributeValue::B(Blob::new([0; 8])),
+        ":secrets" => AttributeValue::Ns(vec!["1".into()]),
+        ":evidence" | ":pending" => AttributeValue::M(HashMap::new()),
+        ":alert_window" | ":hit_window" | ":alert_count" | ":told" => list(),
+        _ => item::number(1),
+    }
+}
+
+#[test]
+fn a_finding_left_behind_is_sent_by_the_next_delivery_and_once() {
+    run(async {
+        let client = table("pending").await;
+        let mailbox = Mailbox::default();
+        let refusing =
+            Detector::new(DynamoDbStore::new(client.clone(), "pending"), Refusing, settings());
+        let working = Detector::new(
+            DynamoDbStore::new(client.clone(), "pending"),
+            mailbox.clone(),
+            settings(),
+        );
+        let at = |i: i64| denial_of(MONDAY + i, &format!("e{i}"), &format!("s{i}"));
+        for i in 0..4 {
+            refusing.handle(&at(i), SignedDuration::ZERO, at(i).time()).await.unwrap();
+        }
+        let fifth = at(4);
+        refusing.handle(&fifth, SignedDuration::ZERO, fifth.time()).await.unwrap_err();
+        let key = fifth.principal().key();
+        let pending = working.store().read(key).await.unwrap().unwrap().pending.unwrap();
+
+        // Another delivery within a minute leaves it to the one that claimed it.
+        let soon = at(5);
+        working.handle(&soon, SignedDuration::ZERO, soon.time()).await.unwrap();
+        assert!(mailbox.0.borrow().is_empty());
+        // The same event again sends it.
+        working.handle(&fifth, SignedDuration::ZERO, soon.time()).await.unwrap();
+        assert_eq!(mailbox.0.borrow()[..], [pending.finding]);
+        // And nothing is left.
+        let later = at(70);
+        working.handle(&later, SignedDuration::ZERO, later.time()).await.unwrap();
+        assert_eq!(mailbox.0.borrow().len(), 1);
+        assert_eq!(working.store().read(key).await.unwrap().unwrap().pending, None);
+    });
+}
+
+#[test]
+fn a_finding_that_nobody_sent_for_a_minute_is_taken_over() {
+    run(async {
+        let client = table("taken-over").await;
+        let mailbox = Mailbox::default();
+        let store = || DynamoDbStore::new(client.clone(), "taken-over");
+        let refusing = Detector::new(store(), Refusing, settings());
+        let working = Detector::new(store(), mailbox.clone(), settings());
+        let at = |i: i64| denial_of(MONDAY + i, &format!("e{i}"), &format!("s{i}"));
+        for i in 0..5 {
+            let _ = refusing.handle(&at(i), SignedDuration::ZERO, at(i).time()).await;
+        }
+        let later = at(64);
+        working.handle(&later, SignedDuration::ZERO, later.time()).await.unwrap();
+        assert_eq!(mailbox.0.borrow().len(), 1);
+    });
+}
+
+/// A topic that takes nothing.
+struct Refusing;
+
+impl Sink for Refusing {
+    type Error = &'static str;
+
+    async fn publish(&self, _: &Finding) -> Result<(), &'static str> {
+        Err("refused")
+    }
+
+    async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), &'static str> {
+        Err("refused")
+    }
+}

@@ -1,0 +1,147 @@
+//! The local AWS and a strict DynamoDB, started once for all tests that need them.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use rattle::aws::Environment;
+
+use crate::support::project_file;
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A client of the local AWS, with a table of its own.
+pub async fn table(name: &str) -> Client {
+    let client = client(local_aws());
+    create_table(&client, name).await;
+    client
+}
+
+/// A client of a DynamoDB whose parser is as strict as the real one, with a table.
+pub async fn strict_table(name: &str) -> Client {
+    let client = client(strict_dynamodb());
+    create_table(&client, name).await;
+    client
+}
+
+pub fn client(endpoint: &str) -> Client {
+    let variable = |name: &str| {
+        let value = match name {
+            "AWS_REGION" => "eu-west-1",
+            "AWS_ACCESS_KEY_ID" => "111122223333",
+            "AWS_SECRET_ACCESS_KEY" => "unused",
+            "AWS_ENDPOINT_URL" => endpoint,
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    Environment::read(variable).unwrap().dynamodb()
+}
+
+fn local_aws() -> &'static str {
+    static ENDPOINT: OnceLock<String> = OnceLock::new();
+    ENDPOINT.get_or_init(|| {
+        let mut child = Command::new(tool("venv/bin/python"))
+            .arg(project_file("tests/emulator/local_aws.py"))
+            .arg("--until-stdin-closes")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let endpoint = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        let address = endpoint.strip_prefix("http://").unwrap();
+        wait_until(|| answers(address, "/_ministack/health"));
+        keep_until_exit(child);
+        endpoint
+    })
+}
+
+fn strict_dynamodb() -> &'static str {
+    static ENDPOINT: OnceLock<String> = OnceLock::new();
+    ENDPOINT.get_or_init(|| {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // It has no way to end with its parent, so a shell waits for that.
+        let child = Command::new("sh")
+            .args(["-c", "\"$0\" --host 127.0.0.1 --port \"$1\" >&2 & cat >/dev/null; kill $!"])
+            .arg(tool("node/node_modules/.bin/dynalite"))
+            .arg(port.to_string())
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let address = format!("127.0.0.1:{port}");
+        wait_until(|| TcpStream::connect(&address).is_ok());
+        keep_until_exit(child);
+        format!("http://{address}")
+    })
+}
+
+fn tool(path: &str) -> std::path::PathBuf {
+    let tool = project_file("tests/.tools").join(path);
+    assert!(tool.exists(), "install the tools first: tests/emulator/emulator.py install");
+    tool
+}
+
+/// The child ends when its standard input does, which is with this process.
+fn keep_until_exit(child: Child) {
+    std::mem::forget(child);
+}
+
+fn wait_until(is_ready: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_ready() {
+        assert!(start.elapsed() < READY_WITHIN, "it did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn answers(address: &str, path: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address) else { return false };
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    let mut answer = [0; 12];
+    stream.write_all(request.as_bytes()).is_ok()
+        && stream.read_exact(&mut answer).is_ok()
+        && answer.ends_with(b"200")
+}
+
+async fn create_table(client: &Client, name: &str) {
+    let key = "principal";
+    client
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(
+            AttributeDefinition::builder()
+                .attribute_name(key)
+                .attribute_type(ScalarAttributeType::S)
+                .build()
+                .unwrap(),
+        )
+        .key_schema(
+            KeySchemaElement::builder()
+                .attribute_name(key)
+                .key_type(KeyType::Hash)
+                .build()
+                .unwrap(),
+        )
+        .send()
+        .await
+        .unwrap();
+    loop {
+        let described = client.describe_table().table_name(name).send().await.unwrap();
+        let status = described.table().and_then(|table| table.table_status().cloned());
+        if status.is_some_and(|status| status.as_str() == "ACTIVE") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
