@@ -14,6 +14,7 @@ mod decisions;
 #[cfg(feature = "lambda")]
 mod dynamodb;
 mod email;
+mod findings;
 mod hostile_input;
 #[cfg(feature = "lambda")]
 mod local_aws;
