@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# All checks, from a clean checkout with nothing but Rust and Python 3.
+# All checks, from a clean checkout with nothing but Rust, Python 3 with pip, and Node with
+# npm. What else they need is installed, pinned, into tests/.tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-$PWD/target}
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -17,16 +20,23 @@ if grep -iE '^(aws|tokio)' <<<"$core_tree"; then
     exit 1
 fi
 
+step "the local AWS"
+tests/emulator/emulator.py install
+
 step "tests"
 # Snapshots are compared, never written, and each of them must belong to a test.
 referenced=$(mktemp)
 trap 'rm -f "$referenced"' EXIT
-INSTA_UPDATE=no INSTA_SNAPSHOT_REFERENCES_FILE="$referenced" cargo test --locked
+INSTA_UPDATE=no INSTA_SNAPSHOT_REFERENCES_FILE="$referenced" cargo test --locked --all-features
 unreferenced=$(comm -13 <(sort -u "$referenced") <(find "$PWD" -name '*.snap' -not -path '*/target/*' | sort))
 if [ -n "$unreferenced" ]; then
     printf 'no test refers to these snapshots:\n%s\n' "$unreferenced" >&2
     exit 1
 fi
+
+step "the template, and the function deployed from it"
+FUNCTION_BINARY="$target/debug/rattle-lambda" \
+    tests/.tools/venv/bin/python -B -m unittest discover -s tests/emulator -t tests/emulator
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
@@ -36,8 +46,7 @@ python3 -B tests/traces/generate.py --check
 
 step "the release build finds something in the samples"
 cargo build --release --locked
-target/release/rattle replay events/ >target/samples.txt
-grep -c '^Subject: ' target/samples.txt
+"$target/release/rattle" replay events/ | grep -c '^Subject: '
 
 step "fuzzing, shortly"
 fuzz/run.sh "${RATTLE_TEST_FUZZ_SECONDS:-20}" || [ $? -eq 77 ]

@@ -130,6 +130,8 @@ fn a_malformed_record_does_not_hide_the_next() {
         (format!("[{d},,{d}]"), "d!d"),
         // a field given twice is no record
         (format!("[{{\"eventName\":\"a\",\"eventName\":\"b\"}},{d}]"), "!d"),
+        // a text cut off at the end of a line does not swallow the lines after it
+        (format!("[{d},{{\"eventName\":\"cut off\n{d}\n{d}"), "d!dd"),
         // what ends too early says so
         (format!("[{d}"), "d!"),
         (format!("{{\"Records\":[{d},"), "d!"),
