@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::detection::finding::Finding;
 use crate::detection::{Assessment, Outcome, Window, decide};
 use crate::sink::Sink;
-use crate::store::{Claim, Kept, Pending, Received, Sent, Store};
+use crate::store::{Admission, Claim, Kept, Pending, Received, Sent, Store};
 
 /// A finding that another delivery claimed and did not confirm for so many seconds is
 /// taken over.
@@ -42,8 +42,10 @@ pub struct Handled {
     pub finding: Option<Finding>,
     /// Findings sent, those left behind by others among them.
     pub published: u32,
-    /// Findings recorded and held back.
+    /// Findings recorded and held back by the storm guard.
     pub suppressed: u32,
+    /// Findings recorded of a principal that is muted.
+    pub muted: u32,
 }
 
 /// Why a delivery must come again.
@@ -96,6 +98,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
             finding: None,
             published: 0,
             suppressed: 0,
+            muted: 0,
         };
         if kept.pending.as_ref().is_some_and(|pending| is_ours(pending, denial, now)) {
             self.send_pending(&mut kept, now, &mut handled).await?;
@@ -147,7 +150,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
             return Ok(());
         };
         let sent = if kept.muted_until > now.as_second() {
-            Sent::Suppressed
+            Sent::Muted
         } else {
             self.publish(finding, now).await?
         };
@@ -155,6 +158,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
         match sent {
             Sent::Published => handled.published += 1,
             Sent::Suppressed => handled.suppressed += 1,
+            Sent::Muted => handled.muted += 1,
         }
         kept.pending = None;
         Ok(())
@@ -162,15 +166,18 @@ impl<S: Store, P: Sink> Detector<S, P> {
 
     async fn publish(&self, finding: &Finding, now: Timestamp) -> Outcomes<Sent, S, P> {
         let limit = self.settings.max_alerts_per_hour;
-        let count = self.store.count_alert(now).await.map_err(DetectorError::Store)?;
-        if count > limit {
-            if count == limit + 1 {
+        let admission = self.store.admit_alert(&finding.id, limit, now).await;
+        match admission.map_err(DetectorError::Store)? {
+            Admission::Send => {
+                self.sink.publish(finding).await.map_err(DetectorError::Sink)?;
+                return Ok(Sent::Published);
+            }
+            Admission::AnnounceStorm => {
                 self.sink.publish_storm(finding, limit).await.map_err(DetectorError::Sink)?;
             }
-            return Ok(Sent::Suppressed);
+            Admission::HoldBack => {}
         }
-        self.sink.publish(finding).await.map_err(DetectorError::Sink)?;
-        Ok(Sent::Published)
+        Ok(Sent::Suppressed)
     }
 }
 

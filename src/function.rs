@@ -6,6 +6,7 @@ use lambda_runtime::Diagnostic;
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
+use crate::cloudtrail::principal::Kind;
 use crate::cloudtrail::{Denial, Malformed, Record};
 use crate::detection::finding::Finding;
 use crate::detector::{Detector, DetectorError};
@@ -125,16 +126,26 @@ impl<P: Sink<Error = SnsError>> Function<P> {
         let handled = self.detector.handle(&denial, age, now).await?;
         metrics.count(&handled);
         if let Some(finding) = &handled.finding {
-            log(finding, handled.suppressed > 0);
+            log(finding, handled.suppressed + handled.muted > 0);
         }
         Ok(())
     }
 
     fn is_ignored(&self, denial: &Denial) -> bool {
-        let own = self.own_role.as_deref();
-        let is_own = own.is_some() && own == denial.principal().arn().map(Text::as_str);
+        let is_own = self.own_role.as_deref().is_some_and(|own| is_role(denial, own));
         is_own || self.detector.settings().ignored.holds(denial)
     }
+}
+
+/// Whether the denial is one of the role with this ARN. A record may name only the session,
+/// whose ARN has the role's account and name.
+fn is_role(denial: &Denial, role_arn: &str) -> bool {
+    let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
+    let principal = denial.principal();
+    let name = role_arn.rsplit('/').next();
+    principal.kind() == Kind::Role
+        && name == Some(principal.name().as_str())
+        && principal.arn().is_some_and(|arn| account(arn.as_str()) == account(role_arn))
 }
 
 /// The denial of an event, or nothing if it is another event.

@@ -4,6 +4,8 @@
 // The SDK's operations are deeply nested futures.
 #![recursion_limit = "256"]
 
+use std::process::ExitCode;
+
 use jiff::Timestamp;
 use lambda_runtime::tracing::init_default_subscriber;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -20,9 +22,19 @@ use tracing::error;
 const OWN_ROLE: &str = "FUNCTION_ROLE_ARN";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     init_default_subscriber();
-    let function = start().inspect_err(|faults| error!("the function cannot start: {faults}"))?;
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("the function cannot run: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Error> {
+    let function = start()?;
     let handle = service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let function = &function;
         Box::pin(async move { function.handle(&event.payload, now()).await })

@@ -31,8 +31,10 @@ pub struct Metrics {
     pub finding: Option<Severity>,
     /// Alerts sent.
     pub alerts_published: u32,
-    /// Alerts held back.
+    /// Alerts held back by the storm guard.
     pub alerts_suppressed: u32,
+    /// Alerts of muted principals.
+    pub alerts_muted: u32,
 }
 
 impl Metrics {
@@ -49,6 +51,7 @@ impl Metrics {
         self.finding = handled.finding.as_ref().map(|finding| finding.severity);
         self.alerts_published += handled.published;
         self.alerts_suppressed += handled.suppressed;
+        self.alerts_muted += handled.muted;
     }
 
     /// One line for the log, from which CloudWatch makes metrics. What did not happen is
@@ -63,6 +66,7 @@ impl Metrics {
             ("Rejected", self.rejected),
             ("AlertsPublished", self.alerts_published),
             ("AlertsSuppressed", self.alerts_suppressed),
+            ("AlertsMuted", self.alerts_muted),
             ("DynamoDbRequests", usage.requests),
             ("LostRaces", usage.lost_races),
         ];

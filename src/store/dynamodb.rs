@@ -23,8 +23,9 @@ use aws_sdk_dynamodb::types::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::item::{self, CorruptItem, Item, name};
-use super::{Claim, Kept, Pending, Received, Sent, Store, storm_key};
+use super::{Admission, Claim, Kept, Pending, Received, Sent, Store, storm_key};
 use crate::cloudtrail::Denial;
+use crate::cloudtrail::denial::EventDigest;
 use crate::cloudtrail::evidence::Evidence;
 use crate::detection::policy::{MAX_AGE_SECONDS, MAX_IDS};
 use crate::detection::{Decision, Outcome, Policy, Window};
@@ -38,6 +39,8 @@ const FIRST_WAIT_MS: u64 = 5;
 const STORM_RETENTION_SECONDS: i64 = 48 * 3600;
 /// States remembered by one process, of some kilobytes each.
 const MAX_REMEMBERED: usize = 512;
+
+const VALIDATION: &str = "ValidationException";
 
 /// Expressions, each sent as it stands.
 pub mod expression {
@@ -77,8 +80,15 @@ pub mod expression {
     pub const SUPPRESS: &str = "REMOVE #pending ADD #version :one, #suppressed :one";
     /// The finding is still the one that was sent.
     pub const IS_OURS: &str = "#alert_seq = :seq AND attribute_exists(#pending)";
-    /// Counts an alert of an hour.
-    pub const COUNT_ALERT: &str = "ADD #alerts :one SET #expires_at = :expires_at";
+    /// Admits an alert to those of an hour.
+    pub const ADMIT: &str = "ADD #alerts :id SET #expires_at = :expires_at";
+    /// There is room for it, or it was admitted before.
+    pub const IS_ADMITTED: &str = "attribute_not_exists(#alerts) OR size(#alerts) < :limit OR \
+                                   contains(#alerts, :digest)";
+    /// Makes a finding the one that announces the storm.
+    pub const ANNOUNCE: &str = "SET #storm = :digest";
+    /// None announces it yet, or this one does.
+    pub const IS_ANNOUNCER: &str = "attribute_not_exists(#storm) OR #storm = :digest";
 }
 
 /// Why DynamoDB did not take a change.
@@ -213,7 +223,14 @@ impl DynamoDbStore {
                 .expression_attribute_names("#secrets", name::SECRETS)
                 .expression_attribute_values(":secrets", item::encode_secrets(&secrets))
         };
-        self.send_update(update).await
+        match self.send_update(update).await {
+            Err(DynamoDbError::Request { operation, code }) if code == VALIDATION => {
+                // Our expressions are valid: an attribute is not of the type we count in.
+                self.read(denial.principal().key()).await?;
+                Err(DynamoDbError::Request { operation, code })
+            }
+            other => other,
+        }
     }
 
     /// One `PutItem` of a whole state, if the item is still the one that was read.
@@ -257,12 +274,13 @@ impl DynamoDbStore {
                 self.measure(answer.consumed_capacity());
                 Ok(Written::Stored(None))
             }
-            Err(error) => match error.into_service_error() {
+            Err(SdkError::ServiceError(error)) => match error.into_err() {
                 PutItemError::ConditionalCheckFailedException(refused) => {
                     Ok(Written::Refused(refused.item))
                 }
                 other => Err(refused("PutItem", &other)),
             },
+            Err(other) => Err(failed("PutItem", &other)),
         }
     }
 
@@ -284,15 +302,13 @@ impl DynamoDbStore {
                 self.measure(answer.consumed_capacity());
                 Ok(Written::Stored(answer.attributes))
             }
-            Err(error) => match error {
-                SdkError::ServiceError(error) => match error.into_err() {
-                    UpdateItemError::ConditionalCheckFailedException(refused) => {
-                        Ok(Written::Refused(refused.item))
-                    }
-                    other => Err(refused("UpdateItem", &other)),
-                },
-                other => Err(failed("UpdateItem", &other)),
+            Err(SdkError::ServiceError(error)) => match error.into_err() {
+                UpdateItemError::ConditionalCheckFailedException(refused) => {
+                    Ok(Written::Refused(refused.item))
+                }
+                other => Err(refused("UpdateItem", &other)),
             },
+            Err(other) => Err(failed("UpdateItem", &other)),
         }
     }
 
@@ -315,7 +331,8 @@ impl DynamoDbStore {
             Outcome::Counted if kept.state.window == before.state.window => Transition::Count,
             Outcome::Counted => {
                 kept.version += 1;
-                Transition::Replace { kept: Box::new(kept), read: Some(before.version) }
+                let kept = Box::new(kept.renewed());
+                Transition::Replace { kept, read: Some(before.version) }
             }
             outcome => Transition::Nothing(Box::new(Received { kept: before, outcome })),
         }
@@ -557,7 +574,7 @@ impl Store for DynamoDbStore {
             .expression_attribute_values(":one", item::number(1));
         let update = match sent {
             Sent::Published => update.update_expression(expression::CONFIRM),
-            Sent::Suppressed => update
+            Sent::Suppressed | Sent::Muted => update
                 .update_expression(expression::SUPPRESS)
                 .expression_attribute_names("#suppressed", name::SUPPRESSED),
         };
@@ -565,25 +582,42 @@ impl Store for DynamoDbStore {
         let written = self.send_update(update).await?;
         self.remember_written(written, |kept| {
             kept.pending = None;
-            kept.suppressed += u64::from(sent == Sent::Suppressed);
+            kept.suppressed += u64::from(sent != Sent::Published);
         })
     }
 
-    async fn count_alert(&self, now: Timestamp) -> Result<u32, DynamoDbError> {
-        let update = self
-            .update(&storm_key(now))
-            .update_expression(expression::COUNT_ALERT)
+    async fn admit_alert(
+        &self,
+        finding_id: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Admission, DynamoDbError> {
+        let key = storm_key(now);
+        let digest = Blob::new(EventDigest::of(finding_id).to_bytes());
+        let expires_at = now.as_second() + STORM_RETENTION_SECONDS;
+        let admit = self
+            .update(&key)
+            .update_expression(expression::ADMIT)
+            .condition_expression(expression::IS_ADMITTED)
             .expression_attribute_names("#alerts", name::ALERTS)
             .expression_attribute_names("#expires_at", name::EXPIRES_AT)
-            .expression_attribute_values(":one", item::number(1))
-            .expression_attribute_values(
-                ":expires_at",
-                item::number(now.as_second() + STORM_RETENTION_SECONDS),
-            );
-        let (Written::Stored(before) | Written::Refused(before)) = self.send_update(update).await?;
-        let alerts =
-            before.as_ref().and_then(|item| item.get(name::ALERTS)?.as_n().ok()?.parse().ok());
-        Ok(alerts.unwrap_or(0) + 1)
+            .expression_attribute_values(":id", AttributeValue::Bs(vec![digest.clone()]))
+            .expression_attribute_values(":digest", AttributeValue::B(digest.clone()))
+            .expression_attribute_values(":limit", item::number(limit))
+            .expression_attribute_values(":expires_at", item::number(expires_at));
+        if let Written::Stored(_) = self.send_update(admit).await? {
+            return Ok(Admission::Send);
+        }
+        let announce = self
+            .update(&key)
+            .update_expression(expression::ANNOUNCE)
+            .condition_expression(expression::IS_ANNOUNCER)
+            .expression_attribute_names("#storm", name::STORM)
+            .expression_attribute_values(":digest", AttributeValue::B(digest));
+        Ok(match self.send_update(announce).await? {
+            Written::Stored(_) => Admission::AnnounceStorm,
+            Written::Refused(_) => Admission::HoldBack,
+        })
     }
 }
 

@@ -59,6 +59,7 @@ pub mod name {
     pub const EVIDENCE: [&str; super::EVIDENCE_SLOTS] =
         ["e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7"];
     pub const ALERTS: &str = "alerts";
+    pub const STORM: &str = "storm";
 }
 
 /// An item that this version did not write. Its baseline is left as it is.
@@ -83,7 +84,7 @@ pub fn encode(kept: &Kept) -> Item {
     put(name::PRINCIPAL, AttributeValue::S(kept.key.to_string()));
     put(name::FORMAT, number(FORMAT));
     put(name::VERSION, number(kept.version));
-    put(name::EXPIRES_AT, number(kept.expires_at()));
+    put(name::EXPIRES_AT, number(kept.expires_at));
     if kept.muted_until != 0 {
         put(name::MUTED_UNTIL, number(kept.muted_until));
     }
@@ -145,6 +146,7 @@ pub fn decode(item: &Item) -> Result<Kept, CorruptItem> {
         pending: reader.pending()?,
         muted_until: reader.number_or_zero(name::MUTED_UNTIL)?,
         suppressed: reader.number_or_zero(name::SUPPRESSED)?,
+        expires_at: reader.number(name::EXPIRES_AT)?,
         key: reader.key,
     })
 }
@@ -262,7 +264,7 @@ impl Reader<'_> {
             told: Told { hour: [dh, sh], day: [dd, sd] },
             episodes: self.episodes()?,
             opened: self.numbers(name::OPENED)?,
-            ids: self.ids(name::IDS)?,
+            ids: self.ids_of_open_window()?,
             ids_before: self.ids(name::IDS_BEFORE)?,
             evidence,
             alert_seq: self.number(name::ALERT_SEQ)?,
@@ -314,6 +316,12 @@ impl Reader<'_> {
             blobs.iter().map(|blob| self.digest(name, blob)).collect::<Result<Vec<_>, _>>()?;
         ids.sort_unstable();
         Ok(ids)
+    }
+
+    /// A window is opened by a denial, so there is one at least.
+    fn ids_of_open_window(&self) -> Result<Vec<EventDigest>, CorruptItem> {
+        let ids = self.ids(name::IDS)?;
+        if ids.is_empty() { Err(self.corrupt(name::IDS, "is missing")) } else { Ok(ids) }
     }
 
     fn digest(&self, name: &'static str, blob: &Blob) -> Result<EventDigest, CorruptItem> {

@@ -1,12 +1,12 @@
 //! States in memory: for replay and tests.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Claim, Kept, Pending, Received, Sent, Store, storm_key};
+use super::{Admission, Claim, Kept, Pending, Received, Sent, Store, storm_key};
 use crate::cloudtrail::Denial;
 use crate::detection::{Decision, Outcome, Policy};
 use crate::text::Text;
@@ -15,7 +15,14 @@ use crate::text::Text;
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     kept: RefCell<HashMap<Text, Kept>>,
-    alerts: RefCell<HashMap<Text, u32>>,
+    alerts: RefCell<HashMap<Text, Alerts>>,
+}
+
+/// The alerts of one hour.
+#[derive(Debug, Default)]
+struct Alerts {
+    admitted: HashSet<String>,
+    announces_storm: Option<String>,
 }
 
 impl MemoryStore {
@@ -64,9 +71,13 @@ impl Store for MemoryStore {
         if kept.is_expired(now) {
             *kept = Kept::opened_by(denial);
         }
+        let window = kept.state.window;
         let outcome = kept.state.receive(denial, age, policy);
         if outcome == Outcome::Counted {
             kept.version += 1;
+        }
+        if kept.state.window != window {
+            *kept = kept.clone().renewed();
         }
         Ok(Received { kept: kept.clone(), outcome })
     }
@@ -95,15 +106,24 @@ impl Store for MemoryStore {
     async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<(), Infallible> {
         self.change(kept, |kept| {
             kept.pending = None;
-            kept.suppressed += u64::from(sent == Sent::Suppressed);
+            kept.suppressed += u64::from(sent != Sent::Published);
         });
         Ok(())
     }
 
-    async fn count_alert(&self, now: Timestamp) -> Result<u32, Infallible> {
+    async fn admit_alert(
+        &self,
+        finding_id: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Admission, Infallible> {
         let mut alerts = self.alerts.borrow_mut();
-        let count = alerts.entry(storm_key(now)).or_insert(0);
-        *count += 1;
-        Ok(*count)
+        let hour = alerts.entry(storm_key(now)).or_default();
+        if hour.admitted.contains(finding_id) || hour.admitted.len() < limit as usize {
+            hour.admitted.insert(finding_id.to_owned());
+            return Ok(Admission::Send);
+        }
+        let announcer = hour.announces_storm.get_or_insert_with(|| finding_id.to_owned());
+        Ok(if announcer == finding_id { Admission::AnnounceStorm } else { Admission::HoldBack })
     }
 }

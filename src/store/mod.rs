@@ -36,8 +36,10 @@ pub struct Kept {
     pub pending: Option<Pending>,
     /// Epoch seconds until which findings are recorded and not sent.
     pub muted_until: i64,
-    /// Findings recorded and held back.
+    /// Findings recorded and not sent.
     pub suppressed: u64,
+    /// Epoch seconds when it expires.
+    pub expires_at: i64,
 }
 
 impl Kept {
@@ -50,18 +52,21 @@ impl Kept {
             pending: None,
             muted_until: 0,
             suppressed: 0,
+            expires_at: 0,
         }
+        .renewed()
     }
 
     /// Whether it is none any more.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires_at() <= now.as_second()
+        self.expires_at <= now.as_second()
     }
 
-    /// Epoch seconds when it expires.
-    pub fn expires_at(&self) -> i64 {
-        self.state.window.start_on(crate::detection::Scale::FiveMinutes)
-            + RETENTION_DAYS * SECONDS_PER_DAY
+    /// With the time of expiry that its newest window gives.
+    #[must_use]
+    pub fn renewed(self) -> Self {
+        let start = self.state.window.start_on(crate::detection::Scale::FiveMinutes);
+        Self { expires_at: start + RETENTION_DAYS * SECONDS_PER_DAY, ..self }
     }
 }
 
@@ -99,8 +104,21 @@ pub enum Claim {
 pub enum Sent {
     /// It was published.
     Published,
-    /// It was recorded and held back: muted, or past the storm guard.
+    /// It was recorded and held back by the storm guard.
     Suppressed,
+    /// It was recorded, and its principal is muted.
+    Muted,
+}
+
+/// What the storm guard says to an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Send it.
+    Send,
+    /// Hold it back, and say that a storm is on.
+    AnnounceStorm,
+    /// Hold it back.
+    HoldBack,
 }
 
 /// States by principal. Two stores implement it: memory and DynamoDB.
@@ -134,8 +152,14 @@ pub trait Store {
     /// Takes a pending finding away, if it is still the one of this state.
     async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<(), Self::Error>;
 
-    /// Counts one alert in the hour of `now` and says how many it has now.
-    async fn count_alert(&self, now: Timestamp) -> Result<u32, Self::Error>;
+    /// Admits an alert, by its finding's id, to those of the hour of `now`, of which at most
+    /// `limit` are sent. The same id gets the same answer, however often it asks.
+    async fn admit_alert(
+        &self,
+        finding_id: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Admission, Self::Error>;
 }
 
 /// The key under which the alerts of an hour are counted. No principal has it: their keys

@@ -22,7 +22,7 @@ use rattle::replay::scanner::{Item as Scanned, Scanner};
 use rattle::sink::{LeftToCaller, Sink};
 use rattle::store::dynamodb::{DynamoDbError, DynamoDbStore, Usage, expression};
 use rattle::store::memory::MemoryStore;
-use rattle::store::{Kept, Store, item};
+use rattle::store::{Admission, Kept, Store, item};
 
 use crate::local_aws::{strict_table, table};
 use crate::properties::history;
@@ -324,16 +324,19 @@ fn an_item_of_another_format_or_written_by_hand_is_named_and_left_alone() {
             ("known", AttributeValue::B(Blob::new([0; 63])), "has not 64 bytes"),
             ("e3", AttributeValue::N("1".into()), "is no map"),
             ("window", AttributeValue::S("x".into()), "is no number"),
+            ("n_1d", AttributeValue::S("x".into()), "is no number"),
+            ("expires_at", AttributeValue::S("x".into()), "is no number"),
+            ("ids", AttributeValue::S("x".into()), "is no set of binaries"),
         ] {
             let mut broken = good.clone();
             broken.insert("version".to_owned(), item::number(7));
             broken.insert(attribute.to_owned(), value);
             let put = client.put_item().table_name("corrupt").set_item(Some(broken.clone()));
             put.send().await.unwrap();
-            // A new window, so that the whole item would be replaced.
             let later = denial_of(MONDAY + 900, "e1", "prod/db");
             let now = later.time();
-            let error = detector.store().receive(&later, SignedDuration::ZERO, now, &policy).await;
+            let store = DynamoDbStore::new(client.clone(), "corrupt");
+            let error = store.receive(&later, SignedDuration::ZERO, now, &policy).await;
             let Err(DynamoDbError::Corrupt(corrupt)) = error else { panic!("{error:?}") };
             assert_eq!(
                 corrupt.to_string(),
@@ -404,14 +407,15 @@ fn every_expression_passes_a_strict_parser() {
             (expression::NOTE_HIT, Some(expression::IS_ASSESSED)),
             (expression::CONFIRM, Some(expression::IS_OURS)),
             (expression::SUPPRESS, Some(expression::IS_OURS)),
-            (expression::COUNT_ALERT, None),
+            (expression::ADMIT, Some(expression::IS_ADMITTED)),
+            (expression::ANNOUNCE, Some(expression::IS_ANNOUNCER)),
         ] {
             assert_eq!(refusal(&client, update, condition).await, None, "{update} / {condition:?}");
         }
         for condition in
             [expression::IS_NEW, expression::IS_UNCHANGED, expression::IS_UNCHANGED_MUTED]
         {
-            let update = expression::COUNT_ALERT;
+            let update = expression::ANNOUNCE;
             assert_eq!(refusal(&client, update, Some(condition)).await, None, "{condition}");
         }
         // It is strict indeed.
@@ -509,6 +513,32 @@ fn a_finding_that_nobody_sent_for_a_minute_is_taken_over() {
         let later = at(64);
         working.handle(&later, SignedDuration::ZERO, later.time()).await.unwrap();
         assert_eq!(mailbox.0.borrow().len(), 1);
+    });
+}
+
+#[test]
+fn the_storm_guard_counts_each_finding_once_however_often_it_is_tried() {
+    run(async {
+        let client = table("storm").await;
+        let dynamodb = DynamoDbStore::new(client, "storm");
+        let memory = MemoryStore::default();
+        let now = denial_of(MONDAY, "any", "x").time();
+        let hour = SignedDuration::from_secs(3600);
+        for (id, at, expected) in [
+            ("a", now, Admission::Send),
+            ("a", now, Admission::Send),
+            ("b", now, Admission::Send),
+            ("a", now, Admission::Send),
+            ("c", now, Admission::AnnounceStorm),
+            ("d", now, Admission::HoldBack),
+            // the announcement failed and is tried again
+            ("c", now, Admission::AnnounceStorm),
+            ("b", now, Admission::Send),
+            ("d", now + hour, Admission::Send),
+        ] {
+            assert_eq!(dynamodb.admit_alert(id, 2, at).await.unwrap(), expected, "{id}");
+            assert_eq!(memory.admit_alert(id, 2, at).await.unwrap(), expected, "{id}");
+        }
     });
 }
 

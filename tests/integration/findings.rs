@@ -1,6 +1,7 @@
 //! What a finding claims: its severity, its title, its evidence, its id.
 
 use jiff::SignedDuration;
+use rattle::cloudtrail::evidence::Evidence;
 use rattle::detection::baseline::{Axis, Prediction};
 use rattle::detection::finding::{Finding, Severity};
 use rattle::detection::secret_set::Bucket;
@@ -122,7 +123,7 @@ fn evidence_is_of_the_window_or_of_the_backlog_that_raised_it() {
         assert_eq!(deliver(90_000 + i, &format!("today-{i}"), 0), None);
     }
     let finding = deliver(90_004, "today-4", 0).unwrap();
-    let shown: Vec<String> = finding.evidence.iter().filter_map(|e| e.secret_label()).collect();
+    let shown: Vec<String> = finding.evidence.iter().filter_map(Evidence::secret_label).collect();
     assert!(shown.iter().all(|secret| secret.starts_with("today-")), "{shown:?}");
     assert_eq!(shown[0], "today-4", "newest first");
 
@@ -138,7 +139,7 @@ fn evidence_is_of_the_window_or_of_the_backlog_that_raised_it() {
         deliver(5_000 + i, &format!("late-{i}"), 5_000);
     }
     let finding = deliver(5_003, "late-3", 5_000).unwrap();
-    let shown: Vec<String> = finding.evidence.iter().filter_map(|e| e.secret_label()).collect();
+    let shown: Vec<String> = finding.evidence.iter().filter_map(Evidence::secret_label).collect();
     assert!(shown.contains(&"late-3".to_owned()), "{shown:?}");
     assert_eq!(finding.first_denial, MONDAY + 5_003);
     assert_eq!(finding.last_denial, MONDAY + 10_000);
