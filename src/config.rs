@@ -52,7 +52,7 @@ settings! {
     REMIND_HOURS = "RATTLE_REMIND_HOURS", "24", "a whole number from 1 to 720";
     IGNORE = "RATTLE_IGNORE", "",
         "at most 1000 globs (* and ?) with commas between them, for ARNs or service:NAME";
-    MAX_ALERTS_PER_HOUR = "RATTLE_MAX_ALERTS_PER_HOUR", "60", "a whole number from 1 to 10000";
+    MAX_ALERTS_PER_HOUR = "RATTLE_MAX_ALERTS_PER_HOUR", "60", "a whole number from 1 to 1000";
     TABLE_NAME = "RATTLE_TABLE_NAME", "",
         "a DynamoDB table name of 3 to 255 letters, digits, dots, dashes and underscores";
     TOPIC_ARN = "RATTLE_TOPIC_ARN", "", "the ARN of an SNS topic";
@@ -210,7 +210,7 @@ impl Reader {
         let settings = Settings {
             policy,
             ignored: self.one(IGNORE, ignored_principals),
-            max_alerts_per_hour: self.one(MAX_ALERTS_PER_HOUR, whole(1, 10_000)),
+            max_alerts_per_hour: self.one(MAX_ALERTS_PER_HOUR, whole(1, 1000)),
             table_name: self.one(TABLE_NAME, optional(is_table_name)),
             topic_arn: self.one(TOPIC_ARN, optional(is_topic_arn)),
             chat_topic_arn: self.one(CHAT_TOPIC_ARN, optional(is_topic_arn)),

@@ -62,6 +62,15 @@ pub enum DetectorError<S, P> {
     Contended,
 }
 
+/// A delivery that must come again, and what it led to until then.
+#[derive(Debug)]
+pub struct Failed<S, P> {
+    /// Why it failed.
+    pub error: DetectorError<S, P>,
+    /// What it led to, if it was received.
+    pub handled: Option<Handled>,
+}
+
 type Outcomes<T, S, P> = Result<T, DetectorError<<S as Store>::Error, <P as Sink>::Error>>;
 
 impl<S: Store, P: Sink> Detector<S, P> {
@@ -87,10 +96,11 @@ impl<S: Store, P: Sink> Detector<S, P> {
         denial: &Denial,
         age: SignedDuration,
         now: Timestamp,
-    ) -> Outcomes<Handled, S, P> {
+    ) -> Result<Handled, Failed<S::Error, P::Error>> {
         let policy = &self.settings.policy;
-        let Received { mut kept, outcome } =
-            self.store.receive(denial, age, now, policy).await.map_err(DetectorError::Store)?;
+        let received = self.store.receive(denial, age, now, policy).await;
+        let Received { kept, outcome } = received
+            .map_err(|error| Failed { error: DetectorError::Store(error), handled: None })?;
         let mut handled = Handled {
             outcome,
             late: Window::containing(denial.time()) < kept.state.window,
@@ -100,8 +110,23 @@ impl<S: Store, P: Sink> Detector<S, P> {
             suppressed: 0,
             muted: 0,
         };
+        match self.report(kept, denial, now, &mut handled).await {
+            Ok(()) => Ok(handled),
+            Err(error) => Err(Failed { error, handled: Some(handled) }),
+        }
+    }
+
+    /// Decides, claims, publishes and confirms.
+    async fn report(
+        &self,
+        mut kept: Kept,
+        denial: &Denial,
+        now: Timestamp,
+        handled: &mut Handled,
+    ) -> Outcomes<(), S, P> {
+        let policy = &self.settings.policy;
         if kept.pending.as_ref().is_some_and(|pending| is_ours(pending, denial, now)) {
-            self.send_pending(&mut kept, now, &mut handled).await?;
+            self.send_pending(&mut kept, now, handled).await?;
         }
         let mut assessment = handled.assessment;
         for _ in 0..MAX_CLAIMS {
@@ -110,15 +135,16 @@ impl<S: Store, P: Sink> Detector<S, P> {
                 if decision.episodes != kept.state.episodes {
                     self.store.note_hit(&kept, &decision).await.map_err(DetectorError::Store)?;
                 }
-                return Ok(handled);
+                return Ok(());
             };
             // One finding waits at a time: the one before it goes first.
-            self.send_pending(&mut kept, now, &mut handled).await?;
+            self.send_pending(&mut kept, now, handled).await?;
 
             let mut after = kept.state.clone();
             after.settle(&decision);
+            let finding = Finding::new(&after, report, denial, policy);
             let pending = Pending {
-                finding: Finding::new(&after, report, denial, policy),
+                finding: finding.clone(),
                 claimed_by: denial.digest(),
                 claimed_at: now.as_second(),
             };
@@ -126,9 +152,8 @@ impl<S: Store, P: Sink> Detector<S, P> {
             match claim.map_err(DetectorError::Store)? {
                 Claim::Won(won) => {
                     kept = won;
-                    handled.finding = kept.pending.as_ref().map(|p| p.finding.clone());
-                    self.send_pending(&mut kept, now, &mut handled).await?;
-                    return Ok(handled);
+                    handled.finding = Some(finding);
+                    return self.send_pending(&mut kept, now, handled).await;
                 }
                 Claim::Lost(newer) => {
                     kept = newer;

@@ -6,10 +6,9 @@ use lambda_runtime::Diagnostic;
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
-use crate::cloudtrail::principal::Kind;
 use crate::cloudtrail::{Denial, Malformed, Record};
 use crate::detection::finding::Finding;
-use crate::detector::{Detector, DetectorError};
+use crate::detector::{Detector, DetectorError, Failed};
 use crate::sink::Sink;
 use crate::sink::sns::SnsError;
 use crate::store::dynamodb::{DynamoDbError, DynamoDbStore};
@@ -123,12 +122,17 @@ impl<P: Sink<Error = SnsError>> Function<P> {
             return Ok(());
         };
         let age = now.duration_since(denial.time()).max(SignedDuration::ZERO);
-        let handled = self.detector.handle(&denial, age, now).await?;
-        metrics.count(&handled);
-        if let Some(finding) = &handled.finding {
-            log(finding, handled.suppressed + handled.muted > 0);
+        let (handled, result) = match self.detector.handle(&denial, age, now).await {
+            Ok(handled) => (Some(handled), Ok(())),
+            Err(Failed { error, handled }) => (handled, Err(error.into())),
+        };
+        if let Some(handled) = &handled {
+            metrics.count(handled);
+            if let Some(finding) = &handled.finding {
+                log(finding, handled.suppressed + handled.muted > 0);
+            }
         }
-        Ok(())
+        result
     }
 
     fn is_ignored(&self, denial: &Denial) -> bool {
@@ -137,15 +141,19 @@ impl<P: Sink<Error = SnsError>> Function<P> {
     }
 }
 
-/// Whether the denial is one of the role with this ARN. A record may name only the session,
-/// whose ARN has the role's account and name.
+/// Whether the denial is one of the role with this ARN. A record without the session's
+/// issuer names only the session, whose ARN has the role's account and name.
 fn is_role(denial: &Denial, role_arn: &str) -> bool {
-    let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
-    let principal = denial.principal();
-    let name = role_arn.rsplit('/').next();
-    principal.kind() == Kind::Role
-        && name == Some(principal.name().as_str())
-        && principal.arn().is_some_and(|arn| account(arn.as_str()) == account(role_arn))
+    let Some(arn) = denial.principal().arn().map(Text::as_str) else {
+        return false;
+    };
+    let (account, name) = (role_arn.split(':').nth(4), role_arn.rsplit('/').next());
+    let session = arn.split_once(":assumed-role/").map(|(_, session)| session);
+    let role_of_session = session.and_then(|session| session.split('/').next());
+    arn == role_arn
+        || (role_of_session.is_some()
+            && role_of_session == name
+            && arn.split(':').nth(4) == account)
 }
 
 /// The denial of an event, or nothing if it is another event.

@@ -24,22 +24,24 @@ const OWN_ROLE: &str = "FUNCTION_ROLE_ARN";
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     init_default_subscriber();
-    match run().await {
+    let function = match start() {
+        Ok(function) => function,
+        Err(faults) => {
+            error!("the function cannot start: {faults}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let handle = service_fn(|event: LambdaEvent<Box<RawValue>>| {
+        let function = &function;
+        async move { Box::pin(function.handle(&event.payload, now())).await }
+    });
+    match lambda_runtime::run(handle).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!("the function cannot run: {error}");
+            error!("the function stopped: {error}");
             ExitCode::FAILURE
         }
     }
-}
-
-async fn run() -> Result<(), Error> {
-    let function = start()?;
-    let handle = service_fn(|event: LambdaEvent<Box<RawValue>>| {
-        let function = &function;
-        Box::pin(async move { function.handle(&event.payload, now()).await })
-    });
-    lambda_runtime::run(handle).await
 }
 
 fn start() -> Result<Function<SnsSink<impl Fn() -> aws_sdk_sns::Client>>, Error> {

@@ -55,7 +55,7 @@ def units(size):
 def purpose(operation, request):
     """Which step of a delivery a request is."""
     expression = request.get("UpdateExpression", "")
-    for mark, step in (("#ids", "count"), (":next", "claim"), ("REMOVE", "confirm"), ("#alerts", "storm guard")):
+    for mark, step in (("#ids", "count"), (":next", "claim"), ("REMOVE", "confirm"), ("#alerts", "storm guard"), ("#storm", "storm guard")):
         if mark in expression:
             return step
     return "note hit" if expression else operation
@@ -161,7 +161,14 @@ class Meter:
         reader, writer = self._upstream
         writer.write(head + body)
         await writer.drain()
-        return await read_message(reader)
+        answer = await read_message(reader)
+        if answer is None:
+            raise ConnectionError("the emulator closed the connection")
+        # It does so after a number of requests.
+        if b"\r\nconnection: close" in answer[0].lower():
+            writer.close()
+            self._upstream = None
+        return answer
 
 
 async def read_message(reader):

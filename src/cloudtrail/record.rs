@@ -14,7 +14,7 @@ use crate::text::Text;
 
 const MAX_ID_BYTES: usize = 64;
 const MAX_REGION_BYTES: usize = 32;
-const MAX_SOURCE_IP_BYTES: usize = 40;
+const MAX_SOURCE_IP_BYTES: usize = 39;
 const MAX_ARN_BYTES: usize = 256;
 const MAX_QUOTED_BYTES: usize = 48;
 const MAX_SYNTAX_BYTES: usize = 120;

@@ -190,7 +190,8 @@ impl<W: Write> Replay<'_, W> {
     }
 
     fn deliver(&mut self, denial: &Denial, age: SignedDuration) -> Result<(), ReplayError> {
-        let handled = at_once(self.detector.handle(denial, age, denial.time()))?;
+        let handled = at_once(self.detector.handle(denial, age, denial.time()))
+            .map_err(|failed| failed.error)?;
         self.summary.deliver(handled.outcome, handled.late);
         self.summary.held_back_by_storm_guard += u64::from(handled.suppressed);
         if self.format == (Format::JsonLines { decisions: true }) {

@@ -59,8 +59,9 @@ pub mod expression {
     pub const IS_NEW: &str = "attribute_not_exists(#principal) OR #expires_at <= :now";
     /// The item as it was read. A mute is set by hand, perhaps without a new version.
     pub const IS_UNCHANGED: &str = "#version = :version AND #format = :format AND \
-                                    attribute_not_exists(#muted_until)";
-    /// The same for an item that was read with a mute.
+                                    (attribute_not_exists(#muted_until) OR \
+                                    #muted_until = :muted_until)";
+    /// The same for an item that was read with a mute, which may have been lifted.
     pub const IS_UNCHANGED_MUTED: &str = "#version = :version AND #format = :format AND \
                                           #muted_until = :muted_until";
     /// Stores a finding as pending, with the alert fields that go with it.
@@ -255,13 +256,12 @@ impl DynamoDbStore {
                     .expression_attribute_names("#format", name::FORMAT)
                     .expression_attribute_names("#muted_until", name::MUTED_UNTIL)
                     .expression_attribute_values(":version", item::number(version))
-                    .expression_attribute_values(":format", item::number(item::FORMAT));
-                match kept.muted_until {
-                    0 => put.condition_expression(expression::IS_UNCHANGED),
-                    muted => put
-                        .condition_expression(expression::IS_UNCHANGED_MUTED)
-                        .expression_attribute_values(":muted_until", item::number(muted)),
-                }
+                    .expression_attribute_values(":format", item::number(item::FORMAT))
+                    .expression_attribute_values(":muted_until", item::number(kept.muted_until));
+                put.condition_expression(match kept.muted_until {
+                    0 => expression::IS_UNCHANGED,
+                    _ => expression::IS_UNCHANGED_MUTED,
+                })
             }
             None => put
                 .condition_expression(expression::IS_NEW)

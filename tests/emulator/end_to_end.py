@@ -155,8 +155,12 @@ class Deployed:
         self.account = account()
         self.stack = stack.deploy(code or binary(), parameters, account=self.account, template=template)
         self.outputs = self.stack.outputs
-        for service in ("dynamodb", "events", "lambda", "logs", "sns", "sqs"):
-            setattr(self, service.replace("lambda", "functions"), self.account.client(service))
+        self.dynamodb = self.account.client("dynamodb")
+        self.events = self.account.client("events")
+        self.functions = self.account.client("lambda")
+        self.logs = self.account.client("logs")
+        self.sns = self.account.client("sns")
+        self.sqs = self.account.client("sqs")
         self._alerts = []
         self._failures = []
         self._alert_queue = self._subscribe_queue()

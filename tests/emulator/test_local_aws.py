@@ -88,6 +88,21 @@ class LocalAws(unittest.TestCase):
             | {name: "refused" for name in ("DeleteItem", "Scan", "Subscribe", "GetSecretValue")},
         )
 
+    def test_a_function_is_told_the_log_format_and_level_of_the_template(self):
+        script = """#!{python}
+import json, os, urllib.request
+
+queue = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+told = json.dumps([os.environ.get("AWS_LAMBDA_LOG_" + name) for name in ("FORMAT", "LEVEL")]).encode()
+while True:
+    with urllib.request.urlopen(queue + "next") as event:
+        request = event.headers["Lambda-Runtime-Aws-Request-Id"]
+    urllib.request.urlopen(urllib.request.Request(queue + request + "/response", data=told, method="POST")).close()
+"""
+        deployed = self.deploy(script.format(python=sys.executable))
+        answer = self.account.client("lambda").invoke(FunctionName=deployed.outputs["FunctionName"])
+        self.assertEqual(json.load(answer["Payload"]), ["JSON", "INFO"])
+
     def deploy(self, script):
         with tempfile.TemporaryDirectory() as folder:
             binary = pathlib.Path(folder) / "bootstrap"

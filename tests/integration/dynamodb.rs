@@ -15,8 +15,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rattle::cloudtrail::Denial;
 use rattle::config::Settings;
-use rattle::detection::Policy;
 use rattle::detection::finding::Finding;
+use rattle::detection::{Outcome, Policy};
 use rattle::detector::Detector;
 use rattle::replay::scanner::{Item as Scanned, Scanner};
 use rattle::sink::{LeftToCaller, Sink};
@@ -386,13 +386,22 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
         assert_eq!((kept.muted_until, kept.suppressed), (MONDAY + 1_000, 1));
         assert_eq!((kept.state.alert_seq, kept.pending), (1, None), "recorded, not sent");
         assert!(mailbox.0.borrow().is_empty());
-        // It is over.
+        // Lifted by hand, again without a new version.
+        client
+            .update_item()
+            .table_name("mute")
+            .key("principal", AttributeValue::S(key.to_string()))
+            .update_expression("SET muted_until = :none")
+            .expression_attribute_values(":none", item::number(0))
+            .send()
+            .await
+            .unwrap();
         for t in 8_000..8_005 {
             handle(t).await;
         }
         assert_eq!(mailbox.0.borrow().len(), 1);
         let kept = detector.store().read(&key).await.unwrap().unwrap();
-        assert_eq!(kept.suppressed, 1, "which is not forgotten");
+        assert_eq!((kept.muted_until, kept.suppressed), (0, 1), "what was held back is counted");
     });
 }
 
@@ -539,6 +548,38 @@ fn the_storm_guard_counts_each_finding_once_however_often_it_is_tried() {
             assert_eq!(dynamodb.admit_alert(id, 2, at).await.unwrap(), expected, "{id}");
             assert_eq!(memory.admit_alert(id, 2, at).await.unwrap(), expected, "{id}");
         }
+    });
+}
+
+#[test]
+fn a_finding_that_waits_for_a_delivery_is_sent_even_in_a_saturated_window() {
+    run(async {
+        let client = table("saturated").await;
+        let mailbox = Mailbox::default();
+        let store = || DynamoDbStore::new(client.clone(), "saturated");
+        let refusing = Detector::new(store(), Refusing, settings());
+        let working = Detector::new(store(), mailbox.clone(), settings());
+        let at = |i: i64| denial_of(MONDAY + i / 10, &format!("e{i}"), "prod/db");
+        let mut claimer = None;
+        for i in 0..21 {
+            if refusing.handle(&at(i), SignedDuration::ZERO, at(i).time()).await.is_err() {
+                claimer = claimer.or(Some(i));
+            }
+        }
+        let claimer = at(claimer.unwrap());
+        for i in 21..260 {
+            // All within a minute: nobody takes it over.
+            working.handle(&at(i), SignedDuration::ZERO, at(i).time()).await.unwrap();
+        }
+        assert!(mailbox.0.borrow().is_empty());
+        let again = working.handle(&claimer, SignedDuration::ZERO, at(260).time()).await.unwrap();
+        assert_eq!((again.outcome, again.published), (Outcome::Duplicate, 1));
+        assert_eq!(mailbox.0.borrow().len(), 1);
+        // Further denials of the window cost a read and no write.
+        working.store().take_usage();
+        let flood = working.handle(&at(261), SignedDuration::ZERO, at(261).time()).await.unwrap();
+        assert_eq!(flood.outcome, Outcome::Saturated);
+        assert_eq!(working.store().take_usage().requests, 1);
     });
 }
 
