@@ -138,6 +138,10 @@ impl Record<'_> {
     /// undecodable, the broken characters are replaced, so that nobody can hide a denial
     /// behind them.
     pub fn denial_in(json: &[u8]) -> Result<Option<Denial>, Malformed> {
+        if json.trim_ascii_start().starts_with(b"[") {
+            // The decoder would take a list for the fields in their order.
+            return Err(Malformed::NotARecord);
+        }
         let strict: Result<Record<'_>, _> = serde_json::from_slice(json);
         let error = match strict {
             Ok(record) => return record.denial(),
@@ -169,6 +173,9 @@ impl Record<'_> {
     }
 
     fn denial_in_item(json: &str) -> Result<Option<Denial>, Malformed> {
+        if json.trim_start().starts_with('[') {
+            return Err(Malformed::NotARecord);
+        }
         let repaired;
         let record: Record<'_> = match serde_json::from_str(json) {
             Ok(record) => record,

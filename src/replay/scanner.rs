@@ -50,7 +50,7 @@ enum Frame {
     /// The array of records inside an object.
     Records { comma_next: bool },
     /// The object around an array of records.
-    Object,
+    Object { comma_next: bool },
 }
 
 /// Why the end of a value was not found.
@@ -121,7 +121,7 @@ impl<R: Read> Scanner<R> {
                 Some(Frame::Array { comma_next } | Frame::Records { comma_next }) => {
                     self.in_array(byte, comma_next)?
                 }
-                Some(Frame::Object) => self.in_object(byte)?,
+                Some(Frame::Object { comma_next }) => self.in_object(byte, comma_next)?,
             };
             self.at_start = false;
             if step.is_some() {
@@ -176,7 +176,7 @@ impl<R: Read> Scanner<R> {
     }
 
     /// The members around a list of records, before or after it.
-    fn in_object(&mut self, byte: u8) -> io::Result<Option<Item>> {
+    fn in_object(&mut self, byte: u8, comma_next: bool) -> io::Result<Option<Item>> {
         match byte {
             b'}' => {
                 self.start += 1;
@@ -184,11 +184,12 @@ impl<R: Read> Scanner<R> {
                 self.value_done();
                 Ok(None)
             }
-            b',' => {
+            b',' if comma_next => {
                 self.start += 1;
+                self.set_comma_next(false);
                 Ok(None)
             }
-            b'"' => {
+            b'"' if !comma_next => {
                 let Ok(key_end) = self.find_end_of_value()? else {
                     return self.abandon("the name of a member does not end");
                 };
@@ -204,12 +205,26 @@ impl<R: Read> Scanner<R> {
                     self.frames.push(Frame::Records { comma_next: false });
                     return Ok(None);
                 }
-                if self.peek()?.is_some() && !self.skip_value()? {
-                    return self.abandon("the value of a member does not end");
-                }
-                Ok(None)
+                self.skip_member_value()
             }
             _ => self.abandon("an object goes on with the name of a member or }"),
+        }
+    }
+
+    /// Leaves out the value of a member that holds no records. One that is not JSON may hide
+    /// some.
+    fn skip_member_value(&mut self) -> io::Result<Option<Item>> {
+        if self.peek()?.is_none() {
+            return Ok(None);
+        }
+        match self.find_end_of_value()? {
+            Ok(length) if is_json(&self.buffer[self.start..self.start + length]) => {
+                self.start += length;
+                self.value_done();
+                Ok(None)
+            }
+            Ok(_) => self.abandon("the value of a member is no JSON"),
+            Err(_) => self.abandon("the value of a member does not end within 2 MiB"),
         }
     }
 
@@ -225,7 +240,7 @@ impl<R: Read> Scanner<R> {
         let may_wrap = !matches!(self.frames.last(), Some(Frame::Records { .. }));
         if may_wrap && self.wraps_records()? {
             self.start += 1;
-            self.frames.push(Frame::Object);
+            self.frames.push(Frame::Object { comma_next: false });
             return Ok(None);
         }
         self.record().map(Some)
@@ -279,21 +294,23 @@ impl<R: Read> Scanner<R> {
     /// cannot be decoded replaced.
     fn record_that_does_not_parse(&mut self, malformed: Malformed) -> io::Result<Item> {
         let place = self.place();
-        let found = if self.frames.is_empty() {
-            self.find_next_line_with_a_value()?
-        } else {
-            self.find_end_of_value()?.ok()
-        };
-        let Some(length) = found else {
-            self.skip_value_or_abandon()?;
-            return Ok(Item::Rejected(place, malformed));
-        };
-        let json = &self.buffer[self.start..self.start + length];
-        let denial = match Record::denial_in(json) {
-            Err(Malformed::Syntax(_)) => Err(malformed),
-            other => other,
-        };
-        Ok(self.item(denial, length))
+        if let Ok(length) = self.find_end_of_value()? {
+            let json = &self.buffer[self.start..self.start + length];
+            let denial = match Record::denial_in(json) {
+                Err(Malformed::Syntax(_)) => Err(malformed.clone()),
+                other => other,
+            };
+            // Of a broken record outside of any list only its line is certain to end; what
+            // is JSON and no record ends where its brackets do.
+            let is_certain = !self.frames.is_empty()
+                || !matches!(denial, Err(Malformed::Syntax(_)))
+                || is_json(json);
+            if is_certain {
+                return Ok(self.item(denial, length));
+            }
+        }
+        self.skip_value_or_abandon()?;
+        Ok(Item::Rejected(place, malformed))
     }
 
     fn item(&mut self, denial: Result<Option<Denial>, Malformed>, length: usize) -> Item {
@@ -333,8 +350,11 @@ impl<R: Read> Scanner<R> {
     }
 
     fn set_comma_next(&mut self, next: bool) {
-        if let Some(Frame::Array { comma_next } | Frame::Records { comma_next }) =
-            self.frames.last_mut()
+        if let Some(
+            Frame::Array { comma_next }
+            | Frame::Records { comma_next }
+            | Frame::Object { comma_next },
+        ) = self.frames.last_mut()
         {
             *comma_next = next;
         }
@@ -395,25 +415,6 @@ impl<R: Read> Scanner<R> {
                 None => {
                     self.fill()?;
                 }
-            }
-        }
-    }
-
-    /// The length of what stands before the next line that starts with `{` or `[`, or
-    /// before the end, if it is at most that of a record.
-    fn find_next_line_with_a_value(&mut self) -> io::Result<Option<usize>> {
-        let mut from = 0;
-        loop {
-            if let Some(at) = line_with_a_value(&self.buffer[self.start + from..self.end]) {
-                return Ok(Some(from + at));
-            }
-            if self.input_ended {
-                return Ok(Some(self.end - self.start));
-            }
-            // The last byte may be a line end whose next byte is not there yet.
-            from = (self.end - self.start).saturating_sub(1);
-            if !self.fill()? {
-                return Ok(None);
             }
         }
     }
@@ -510,6 +511,10 @@ impl<R: Read> Iterator for Scanner<R> {
 
 fn is_records_key(key: &[u8]) -> bool {
     matches!(key, b"Records" | b"Events")
+}
+
+fn is_json(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 fn count_lines(bytes: &[u8]) -> u64 {

@@ -133,6 +133,17 @@ fn a_record_that_should_be_a_denial_and_cannot_be_used_says_why() {
         );
     }
     assert_eq!(parse(&json!({"hello": 1})), Err(Malformed::NotARecord));
+    let fields = json!([
+        "1.11",
+        "e1",
+        "2026-01-01T00:00:00Z",
+        "secretsmanager.amazonaws.com",
+        "GetSecretValue",
+        "AccessDenied"
+    ]);
+    assert_eq!(parse(&fields), Err(Malformed::NotARecord), "a list of fields");
+    let looked_up = json!({"CloudTrailEvent": fields.to_string()});
+    assert_eq!(parse(&looked_up), Err(Malformed::NotARecord));
 }
 
 #[test]

@@ -122,6 +122,14 @@ fn a_malformed_record_does_not_hide_the_next() {
         (format!("{d}\n{{\"a\":{{\"b\":1\n{o}"), "d!-"),
         (format!("{d}\nnot JSON at all\nnor this\n{d}"), "d!d"),
         (format!("{d}\n]\n{d}"), "d!d"),
+        // so do records one after the other in one line
+        (format!("{{\"eventID\":\"\\ud800\"}}{d}{o}"), "!d-"),
+        (format!("{{\"eventID\":1,\"eventID\":1}}{d}"), "!d"),
+        (format!("{}{d}{d}", d.replace("prod/db", "prod/\\ud800")), "ddd"),
+        // what stands beside the records must be JSON too
+        (format!("{{\"Records\":[]\"\":{{\n{{{d}}}]}}"), "!!"),
+        (format!("{{\"Records\":[{d}],\"a\":tru}}\n{d}"), "d!d"),
+        (format!("{{\"Records\":[{d}],\"a\":{{\"b\":[1]}},\"Events\":[{o}]}}"), "d-"),
         // a list goes on with its next element
         (format!("[{d},{{\"eventName\":tru}},{d}]"), "d!d"),
         (format!("{{\"Records\":[{d},{{\"eventName\":01}},{o},{d}]}}"), "d!-d"),
