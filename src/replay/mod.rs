@@ -1,5 +1,6 @@
 //! `rattle replay`: the detector over CloudTrail log files, with states in memory.
 
+mod extent;
 pub mod scanner;
 pub mod sources;
 pub mod summary;

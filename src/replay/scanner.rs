@@ -8,8 +8,9 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr_iter;
 
+use super::extent::{Extent, NoEnd, holds_records, is_records_key, line_with_a_value};
 use crate::cloudtrail::{Denial, Malformed, Record};
 
 /// CloudTrail keeps records below 256 KB; escaped once more in an item of
@@ -17,8 +18,6 @@ use crate::cloudtrail::{Denial, Malformed, Record};
 const MAX_RECORD_BYTES: usize = 2 << 20;
 const FIRST_BUFFER_BYTES: usize = 256 << 10;
 const MAX_NESTING: usize = 8;
-/// Members without a list of records before it, after which an object is a record.
-const MAX_MEMBERS_BEFORE_RECORDS: usize = 4;
 const MAX_BYTES_BEFORE_RECORDS: usize = 16 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -51,16 +50,6 @@ enum Frame {
     Records { comma_next: bool },
     /// The object around an array of records.
     Object { comma_next: bool },
-}
-
-/// Why the end of a value was not found.
-enum NoEnd {
-    /// It is longer than a record may be.
-    TooLong,
-    /// The stream ends before it.
-    StreamEnds,
-    /// A line ends inside a text, which JSON does not allow.
-    BrokenText,
 }
 
 /// What came of parsing a record.
@@ -509,121 +498,10 @@ impl<R: Read> Iterator for Scanner<R> {
     }
 }
 
-fn is_records_key(key: &[u8]) -> bool {
-    matches!(key, b"Records" | b"Events")
-}
-
 fn is_json(text: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 fn count_lines(bytes: &[u8]) -> u64 {
     memchr_iter(b'\n', bytes).count() as u64
-}
-
-/// Offset of the first `{` or `[` at the start of a line after the first.
-fn line_with_a_value(bytes: &[u8]) -> Option<usize> {
-    memchr_iter(b'\n', bytes)
-        .map(|at| at + 1)
-        .find(|at| matches!(bytes.get(*at), Some(b'{' | b'[')))
-}
-
-/// Whether an object's first members lead to a list of records. None if `json` ends
-/// before that is known.
-fn holds_records(json: &[u8]) -> Option<bool> {
-    let mut at = 1;
-    for _ in 0..MAX_MEMBERS_BEFORE_RECORDS {
-        at += skip_spaces(&json[at..])?;
-        if json[at] != b'"' {
-            return Some(false);
-        }
-        let key = at + 1;
-        at = key + memchr(b'"', &json[key..])?;
-        let is_records = is_records_key(&json[key..at]);
-        at += 1;
-        at += skip_spaces(&json[at..])?;
-        if json[at] != b':' {
-            return Some(false);
-        }
-        at += 1;
-        at += skip_spaces(&json[at..])?;
-        match json[at] {
-            b'[' if is_records => return Some(true),
-            b'[' | b'{' => return Some(false),
-            _ => {}
-        }
-        let mut extent = Extent::default();
-        match extent.advance(&json[at..])? {
-            Ok(()) => at += extent.length,
-            Err(_) => return Some(false),
-        }
-        at += skip_spaces(&json[at..])?;
-        if json[at] != b',' {
-            return Some(false);
-        }
-        at += 1;
-    }
-    Some(false)
-}
-
-fn skip_spaces(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| !byte.is_ascii_whitespace())
-}
-
-/// The extent of one JSON value, found by its brackets and quotes alone.
-#[derive(Default)]
-struct Extent {
-    length: usize,
-    depth: u64,
-    in_text: bool,
-    escaped: bool,
-    in_literal: bool,
-}
-
-impl Extent {
-    /// Takes more of the text, from where it stopped. None if the value goes on.
-    fn advance(&mut self, bytes: &[u8]) -> Option<Result<(), NoEnd>> {
-        for byte in bytes {
-            if self.in_text {
-                match byte {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => {
-                        self.in_text = false;
-                        if self.depth == 0 {
-                            self.length += 1;
-                            return Some(Ok(()));
-                        }
-                    }
-                    b'\n' => return Some(Err(NoEnd::BrokenText)),
-                    _ => {}
-                }
-            } else {
-                match byte {
-                    b'"' if self.in_literal => return Some(Ok(())),
-                    b'"' => self.in_text = true,
-                    b'{' | b'[' => self.depth += 1,
-                    b'}' | b']' | b',' if self.depth == 0 => return Some(Ok(())),
-                    b'}' | b']' => {
-                        self.depth -= 1;
-                        if self.depth == 0 {
-                            self.length += 1;
-                            return Some(Ok(()));
-                        }
-                    }
-                    byte if byte.is_ascii_whitespace() && !self.in_literal => {}
-                    byte if byte.is_ascii_whitespace() => return Some(Ok(())),
-                    _ if self.depth == 0 => self.in_literal = true,
-                    _ => {}
-                }
-            }
-            self.length += 1;
-        }
-        None
-    }
-
-    /// Whether the value is whole if nothing follows.
-    fn ends_with_stream(&self) -> bool {
-        self.in_literal && self.depth == 0
-    }
 }

@@ -6,23 +6,18 @@
 //! was lost: when it is tried again, its condition fails, and the item that comes back
 //! shows the event as counted.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::error::Error as _;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue,
-    ReturnValuesOnConditionCheckFailure,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
-use super::item::{self, CorruptItem, Item, name};
+pub use super::expression;
+use super::item::{self, Item, name};
+pub use super::table::{DynamoDbError, Usage};
+use super::table::{Table, Written};
 use super::{Admission, Claim, Kept, Pending, Received, Sent, Store, storm_key};
 use crate::cloudtrail::Denial;
 use crate::cloudtrail::denial::EventDigest;
@@ -32,7 +27,7 @@ use crate::detection::{Decision, Outcome, Policy, Window};
 use crate::text::Text;
 
 /// Times a write is tried again after another invocation changed the item.
-const MAX_RACES: u32 = 8;
+pub(super) const MAX_RACES: u32 = 8;
 /// Longest wait before the first of these, doubled each time.
 const FIRST_WAIT_MS: u64 = 5;
 /// Hours for which the count of alerts of one hour is kept.
@@ -42,142 +37,36 @@ const MAX_REMEMBERED: usize = 512;
 
 const VALIDATION: &str = "ValidationException";
 
-/// Expressions, each sent as it stands.
-pub mod expression {
-    /// Counts a denial in the open window. `#n5` is added to in any case, by 0 if the denial
-    /// came too late to be part of a burst.
-    pub const COUNT: &str = "ADD #version :one, #n5 :recent, #n1h :one, #n1d :one, #ids :id \
-                             SET #evidence = :evidence";
-    /// The same for a denial that names secrets.
-    pub const COUNT_SECRETS: &str = "ADD #version :one, #n5 :recent, #n1h :one, #n1d :one, \
-                                     #ids :id, #secrets :secrets SET #evidence = :evidence";
-    /// The item is there and of our format, its window is this one or newer, it has room, and the event is new.
-    pub const COUNTS: &str = "#format = :format AND #expires_at > :now AND #window >= :window \
-                              AND size(#ids) < :cap AND NOT contains(#ids, :digest) \
-                              AND NOT contains(#ids_prev, :digest)";
-    /// No item, or one that has expired.
-    pub const IS_NEW: &str = "attribute_not_exists(#principal) OR #expires_at <= :now";
-    /// The item as it was read. A mute is set by hand, perhaps without a new version.
-    pub const IS_UNCHANGED: &str = "#version = :version AND #format = :format AND \
-                                    (attribute_not_exists(#muted_until) OR \
-                                    #muted_until = :muted_until)";
-    /// The same for an item that was read with a mute, which may have been lifted.
-    pub const IS_UNCHANGED_MUTED: &str = "#version = :version AND #format = :format AND \
-                                          #muted_until = :muted_until";
-    /// Stores a finding as pending, with the alert fields that go with it.
-    pub const CLAIM: &str = "SET #alert_seq = :next, #pending = :pending, \
-                             #alert_window = :alert_window, #hit_window = :hit_window, \
-                             #alert_count = :alert_count, #told = :told ADD #version :one";
-    /// Nobody else claimed, and the window that was assessed is still open.
-    pub const IS_CLAIMABLE: &str =
-        "#alert_seq = :seq AND #window = :window AND attribute_not_exists(#pending)";
-    /// Stores the windows of the last hits.
-    pub const NOTE_HIT: &str = "SET #hit_window = :hit_window ADD #version :one";
-    /// The state that was assessed.
-    pub const IS_ASSESSED: &str = "#alert_seq = :seq AND #window = :window";
-    /// Takes a published finding away.
-    pub const CONFIRM: &str = "REMOVE #pending ADD #version :one";
-    /// Takes a finding away that was held back.
-    pub const SUPPRESS: &str = "REMOVE #pending ADD #version :one, #suppressed :one";
-    /// The finding is still the one that was sent.
-    pub const IS_OURS: &str = "#alert_seq = :seq AND attribute_exists(#pending)";
-    /// Admits an alert to those of an hour.
-    pub const ADMIT: &str = "ADD #alerts :id SET #expires_at = :expires_at";
-    /// There is room for it, or it was admitted before.
-    pub const IS_ADMITTED: &str = "attribute_not_exists(#alerts) OR size(#alerts) < :limit OR \
-                                   contains(#alerts, :digest)";
-    /// Makes a finding the one that announces the storm.
-    pub const ANNOUNCE: &str = "SET #storm = :digest";
-    /// None announces it yet, or this one does.
-    pub const IS_ANNOUNCER: &str = "attribute_not_exists(#storm) OR #storm = :digest";
-}
-
-/// Why DynamoDB did not take a change.
-#[derive(Debug, thiserror::Error)]
-pub enum DynamoDbError {
-    /// The request failed. It may succeed later.
-    #[error("{operation} failed: {code}")]
-    Request {
-        /// The operation.
-        operation: &'static str,
-        /// The service's error code, or what went wrong before it could answer.
-        code: String,
-    },
-    /// Other invocations changed the item again and again.
-    #[error("the item was changed by others {MAX_RACES} times")]
-    Contended,
-    /// The item was not written by this version.
-    #[error(transparent)]
-    Corrupt(#[from] CorruptItem),
-}
-
-/// What was used since it was last asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usage {
-    /// Requests sent, each retry of the SDK not counted.
-    pub requests: u32,
-    /// Conditions that failed because another invocation was first.
-    pub lost_races: u32,
-    /// Capacity units that the answers stated, if they were asked for it.
-    pub capacity_units: f64,
-}
-
 /// States in one table.
 #[derive(Debug)]
 pub struct DynamoDbStore {
-    client: Client,
-    table: String,
-    measure_capacity: bool,
-    usage: Cell<Usage>,
+    table: Table,
     /// States as this process saw them last. Each may be out of date: a write that rests on
     /// one is a compare-and-set.
     remembered: RefCell<HashMap<Text, Kept>>,
 }
 
-/// What came of a write.
-enum Written {
-    /// It was stored; the item as it was before.
-    Stored(Option<Item>),
-    /// Its condition failed; the item as it is.
-    Refused(Option<Item>),
-}
-
 impl DynamoDbStore {
     /// States in this table.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self {
-            client,
-            table: table.into(),
-            measure_capacity: false,
-            usage: Cell::default(),
-            remembered: RefCell::default(),
-        }
+        Self { table: Table::new(client, table.into()), remembered: RefCell::default() }
     }
 
     /// Asks each answer for the capacity it used.
     #[must_use]
     pub fn measuring_capacity(self) -> Self {
-        Self { measure_capacity: true, ..self }
+        Self { table: self.table.measuring_capacity(), ..self }
     }
 
     /// What was used since this was last asked.
     pub fn take_usage(&self) -> Usage {
-        self.usage.take()
+        self.table.take_usage()
     }
 
     /// The state of a principal, read consistently.
     pub async fn read(&self, key: &Text) -> Result<Option<Kept>, DynamoDbError> {
-        self.used(|usage| usage.requests += 1);
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
-            .consistent_read(true)
-            .return_consumed_capacity(self.capacity());
-        let answer = request.send().await.map_err(|error| failed("GetItem", &error))?;
-        self.measure(answer.consumed_capacity());
-        Ok(answer.item().map(item::decode).transpose()?)
+        let item = self.table.get(key).await?;
+        Ok(item.as_ref().map(item::decode).transpose()?)
     }
 
     /// One `UpdateItem` that counts a denial in the window that is open.
@@ -192,6 +81,7 @@ impl DynamoDbStore {
         let [five_minutes, hour, day] = name::DENIALS;
         let secrets = denial.secrets().buckets();
         let mut update = self
+            .table
             .update(denial.principal().key())
             .condition_expression(expression::COUNTS)
             .expression_attribute_names("#format", name::FORMAT)
@@ -224,7 +114,7 @@ impl DynamoDbStore {
                 .expression_attribute_names("#secrets", name::SECRETS)
                 .expression_attribute_values(":secrets", item::encode_secrets(&secrets))
         };
-        match self.send_update(update).await {
+        match self.table.send_update(update).await {
             Err(DynamoDbError::Request { operation, code }) if code == VALIDATION => {
                 // Our expressions are valid: an attribute is not of the type we count in.
                 self.read(denial.principal().key()).await?;
@@ -241,14 +131,7 @@ impl DynamoDbStore {
         read: Option<u64>,
         now: Timestamp,
     ) -> Result<Written, DynamoDbError> {
-        self.used(|usage| usage.requests += 1);
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item::encode(kept)))
-            .return_consumed_capacity(self.capacity())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = self.table.put(item::encode(kept));
         let put = match read {
             Some(version) => {
                 let put = put
@@ -269,47 +152,7 @@ impl DynamoDbStore {
                 .expression_attribute_names("#expires_at", name::EXPIRES_AT)
                 .expression_attribute_values(":now", item::number(now.as_second())),
         };
-        match put.send().await {
-            Ok(answer) => {
-                self.measure(answer.consumed_capacity());
-                Ok(Written::Stored(None))
-            }
-            Err(SdkError::ServiceError(error)) => match error.into_err() {
-                PutItemError::ConditionalCheckFailedException(refused) => {
-                    Ok(Written::Refused(refused.item))
-                }
-                other => Err(refused("PutItem", &other)),
-            },
-            Err(other) => Err(failed("PutItem", &other)),
-        }
-    }
-
-    fn update(&self, key: &Text) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
-            .return_consumed_capacity(self.capacity())
-    }
-
-    async fn send_update(&self, update: UpdateItemFluentBuilder) -> Result<Written, DynamoDbError> {
-        self.used(|usage| usage.requests += 1);
-        let update = update
-            .return_values(ReturnValue::AllOld)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await {
-            Ok(answer) => {
-                self.measure(answer.consumed_capacity());
-                Ok(Written::Stored(answer.attributes))
-            }
-            Err(SdkError::ServiceError(error)) => match error.into_err() {
-                UpdateItemError::ConditionalCheckFailedException(refused) => {
-                    Ok(Written::Refused(refused.item))
-                }
-                other => Err(refused("UpdateItem", &other)),
-            },
-            Err(other) => Err(failed("UpdateItem", &other)),
-        }
+        self.table.send_put(put).await
     }
 
     /// What a denial does to the item that was found in place of the one expected.
@@ -375,7 +218,7 @@ impl DynamoDbStore {
                 Written::Stored(before) => return counted(before, denial, age, policy),
                 Written::Refused(item) => found = item.as_ref().map(item::decode).transpose()?,
             }
-            self.used(|usage| usage.lost_races += 1);
+            self.table.used(|usage| usage.lost_races += 1);
         }
         Err(DynamoDbError::Contended)
     }
@@ -425,28 +268,9 @@ impl DynamoDbStore {
 
     async fn wait(&self, race: u32) {
         let longest = FIRST_WAIT_MS << race;
-        let share = u64::from(std::process::id()) ^ u64::from(self.usage.get().requests);
+        let share = u64::from(std::process::id()) ^ u64::from(self.table.usage().requests);
         let jitter = share.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (longest + 1);
         tokio::time::sleep(std::time::Duration::from_millis(jitter)).await;
-    }
-
-    fn capacity(&self) -> ReturnConsumedCapacity {
-        if self.measure_capacity {
-            ReturnConsumedCapacity::Total
-        } else {
-            ReturnConsumedCapacity::None
-        }
-    }
-
-    fn measure(&self, consumed: Option<&ConsumedCapacity>) {
-        let units = consumed.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0);
-        self.used(|usage| usage.capacity_units += units);
-    }
-
-    fn used(&self, change: impl FnOnce(&mut Usage)) {
-        let mut usage = self.usage.get();
-        change(&mut usage);
-        self.usage.set(usage);
     }
 }
 
@@ -492,6 +316,7 @@ impl Store for DynamoDbStore {
         pending: Pending,
     ) -> Result<Claim, DynamoDbError> {
         let mut update = self
+            .table
             .update(&kept.key)
             .update_expression(expression::CLAIM)
             .condition_expression(expression::IS_CLAIMABLE)
@@ -512,7 +337,7 @@ impl Store for DynamoDbStore {
                 .expression_attribute_values(format!(":{name}"), value);
         }
         let claimed_by = pending.claimed_by;
-        match self.send_update(update).await? {
+        match self.table.send_update(update).await? {
             Written::Stored(before) => {
                 let mut won = stored_item(before, kept)?;
                 won.state.settle(decision);
@@ -530,7 +355,7 @@ impl Store for DynamoDbStore {
                 if is_ours {
                     return Ok(Claim::Won(now));
                 }
-                self.used(|usage| usage.lost_races += 1);
+                self.table.used(|usage| usage.lost_races += 1);
                 Ok(Claim::Lost(now))
             }
         }
@@ -538,6 +363,7 @@ impl Store for DynamoDbStore {
 
     async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), DynamoDbError> {
         let mut update = self
+            .table
             .update(&kept.key)
             .update_expression(expression::NOTE_HIT)
             .condition_expression(expression::IS_ASSESSED)
@@ -555,7 +381,7 @@ impl Store for DynamoDbStore {
             }
         }
         // Refused: another claimed or rolled on, and with it stored what it saw.
-        let written = self.send_update(update).await?;
+        let written = self.table.send_update(update).await?;
         self.remember_written(written, |kept| {
             for (episode, noted) in kept.state.episodes.iter_mut().zip(decision.episodes) {
                 episode.hit_window = noted.hit_window;
@@ -565,6 +391,7 @@ impl Store for DynamoDbStore {
 
     async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<(), DynamoDbError> {
         let update = self
+            .table
             .update(&kept.key)
             .condition_expression(expression::IS_OURS)
             .expression_attribute_names("#alert_seq", name::ALERT_SEQ)
@@ -579,7 +406,7 @@ impl Store for DynamoDbStore {
                 .expression_attribute_names("#suppressed", name::SUPPRESSED),
         };
         // Refused: another confirmed it, or the next finding is pending already.
-        let written = self.send_update(update).await?;
+        let written = self.table.send_update(update).await?;
         self.remember_written(written, |kept| {
             kept.pending = None;
             kept.suppressed += u64::from(sent != Sent::Published);
@@ -596,6 +423,7 @@ impl Store for DynamoDbStore {
         let digest = Blob::new(EventDigest::of(finding_id).to_bytes());
         let expires_at = now.as_second() + STORM_RETENTION_SECONDS;
         let admit = self
+            .table
             .update(&key)
             .update_expression(expression::ADMIT)
             .condition_expression(expression::IS_ADMITTED)
@@ -605,16 +433,17 @@ impl Store for DynamoDbStore {
             .expression_attribute_values(":digest", AttributeValue::B(digest.clone()))
             .expression_attribute_values(":limit", item::number(limit))
             .expression_attribute_values(":expires_at", item::number(expires_at));
-        if let Written::Stored(_) = self.send_update(admit).await? {
+        if let Written::Stored(_) = self.table.send_update(admit).await? {
             return Ok(Admission::Send);
         }
         let announce = self
+            .table
             .update(&key)
             .update_expression(expression::ANNOUNCE)
             .condition_expression(expression::IS_ANNOUNCER)
             .expression_attribute_names("#storm", name::STORM)
             .expression_attribute_values(":digest", AttributeValue::B(digest));
-        Ok(match self.send_update(announce).await? {
+        Ok(match self.table.send_update(announce).await? {
             Written::Stored(_) => Admission::AnnounceStorm,
             Written::Refused(_) => Admission::HoldBack,
         })
@@ -641,24 +470,4 @@ fn stored_item(item: Option<Item>, read: &Kept) -> Result<Kept, DynamoDbError> {
         // The item was deleted meanwhile.
         None => Ok(Kept { version: 0, pending: None, ..read.clone() }),
     }
-}
-
-/// A request that got no answer from the service.
-fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
-    operation: &'static str,
-    error: &SdkError<E>,
-) -> DynamoDbError {
-    let code = match error.as_service_error() {
-        Some(service) => return refused(operation, service),
-        None => match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        },
-    };
-    DynamoDbError::Request { operation, code }
-}
-
-/// A request that the service refused.
-fn refused(operation: &'static str, error: &impl ProvideErrorMetadata) -> DynamoDbError {
-    DynamoDbError::Request { operation, code: error.code().unwrap_or("unknown").to_owned() }
 }

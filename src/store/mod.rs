@@ -6,8 +6,12 @@
 #[cfg(feature = "lambda")]
 pub mod dynamodb;
 #[cfg(feature = "lambda")]
+pub mod expression;
+#[cfg(feature = "lambda")]
 pub mod item;
 pub mod memory;
+#[cfg(feature = "lambda")]
+mod table;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
