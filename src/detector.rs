@@ -40,6 +40,8 @@ pub struct Handled {
     pub assessment: Assessment,
     /// The finding it raised.
     pub finding: Option<Finding>,
+    /// Further findings, of denials that others counted while this one was being sent.
+    pub further: Vec<Finding>,
     /// Findings sent, those left behind by others among them.
     pub published: u32,
     /// Findings recorded and held back by the storm guard.
@@ -106,6 +108,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
             late: Window::containing(denial.time()) < kept.state.window,
             assessment: Assessment::of(&kept.state, policy),
             finding: None,
+            further: Vec::new(),
             published: 0,
             suppressed: 0,
             muted: 0,
@@ -128,7 +131,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
         if kept.pending.as_ref().is_some_and(|pending| is_ours(pending, denial, now)) {
             self.send_pending(&mut kept, now, handled).await?;
         }
-        let mut assessment = handled.assessment;
+        let mut assessment = Assessment::of(&kept.state, policy);
         for _ in 0..MAX_CLAIMS {
             let decision = decide(&kept.state, &assessment, denial, policy);
             let Some(report) = &decision.report else {
@@ -137,9 +140,10 @@ impl<S: Store, P: Sink> Detector<S, P> {
                 }
                 return Ok(());
             };
-            // One finding waits at a time: the one before it goes first.
-            self.send_pending(&mut kept, now, handled).await?;
-
+            if kept.pending.is_some() {
+                // Another is about to send a finding, and looks again when it has.
+                return Ok(());
+            }
             let mut after = kept.state.clone();
             after.settle(&decision);
             let finding = Finding::new(&after, report, denial, policy);
@@ -151,15 +155,21 @@ impl<S: Store, P: Sink> Detector<S, P> {
             let claim = self.store.claim(&kept, &decision, pending).await;
             match claim.map_err(DetectorError::Store)? {
                 Claim::Won(won) => {
+                    match &mut handled.finding {
+                        None => handled.finding = Some(finding),
+                        Some(_) => handled.further.push(finding),
+                    }
                     kept = won;
-                    handled.finding = Some(finding);
-                    return self.send_pending(&mut kept, now, handled).await;
+                    let claimed = kept.state.clone();
+                    self.send_pending(&mut kept, now, handled).await?;
+                    if kept.state.ids == claimed.ids && kept.state.window == claimed.window {
+                        return Ok(());
+                    }
+                    // What was counted meanwhile was left to us.
                 }
-                Claim::Lost(newer) => {
-                    kept = newer;
-                    assessment = Assessment::of(&kept.state, policy);
-                }
+                Claim::Lost(newer) => kept = newer,
             }
+            assessment = Assessment::of(&kept.state, policy);
         }
         Err(DetectorError::Contended)
     }
@@ -179,13 +189,13 @@ impl<S: Store, P: Sink> Detector<S, P> {
         } else {
             self.publish(finding, now).await?
         };
-        self.store.confirm(kept, sent).await.map_err(DetectorError::Store)?;
+        let confirmed = self.store.confirm(kept, sent).await.map_err(DetectorError::Store)?;
         match sent {
             Sent::Published => handled.published += 1,
             Sent::Suppressed => handled.suppressed += 1,
             Sent::Muted => handled.muted += 1,
         }
-        kept.pending = None;
+        *kept = confirmed;
         Ok(())
     }
 

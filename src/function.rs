@@ -128,7 +128,7 @@ impl<P: Sink<Error = SnsError>> Function<P> {
         };
         if let Some(handled) = &handled {
             metrics.count(handled);
-            if let Some(finding) = &handled.finding {
+            for finding in handled.finding.iter().chain(&handled.further) {
                 log(finding, handled.suppressed + handled.muted > 0);
             }
         }

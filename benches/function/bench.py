@@ -16,6 +16,7 @@ import io
 import json
 import os
 import pathlib
+import secrets
 import signal
 import statistics
 import subprocess
@@ -110,6 +111,7 @@ class Requests:
         session = {"endpoint_url": url, "region_name": REGION, **keys_of_client()}
         self.dynamodb = boto3.client("dynamodb", **session)
         self._topic = boto3.client("sns", **session).create_topic(Name="alerts")["TopicArn"]
+        self._prefix = secrets.token_hex(4)
         self._tables = 0
 
     def both(self, what, denials, **how):
@@ -124,7 +126,7 @@ class Requests:
 
     def table(self):
         self._tables += 1
-        name = f"baselines-{self._tables}"
+        name = f"baselines-{self._prefix}-{self._tables}"
         self.dynamodb.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",

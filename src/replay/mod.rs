@@ -198,7 +198,7 @@ impl<W: Write> Replay<'_, W> {
         if self.format == (Format::JsonLines { decisions: true }) {
             self.write_line(&DecisionLine::of(denial, &handled))?;
         }
-        if let Some(finding) = &handled.finding {
+        for finding in handled.finding.iter().chain(&handled.further) {
             self.summary.find(finding);
             self.write_finding(finding)?;
         }

@@ -237,18 +237,19 @@ impl DynamoDbStore {
         &self,
         written: Written,
         change: impl FnOnce(&mut Kept),
-    ) -> Result<(), DynamoDbError> {
-        match written {
+    ) -> Result<Option<Kept>, DynamoDbError> {
+        let kept = match written {
             Written::Stored(Some(before)) => {
                 let mut kept = item::decode(&before)?;
                 change(&mut kept);
                 kept.version += 1;
-                self.remember(&kept);
+                kept
             }
-            Written::Refused(Some(now)) => self.remember(&item::decode(&now)?),
-            Written::Stored(None) | Written::Refused(None) => {}
-        }
-        Ok(())
+            Written::Refused(Some(now)) => item::decode(&now)?,
+            Written::Stored(None) | Written::Refused(None) => return Ok(None),
+        };
+        self.remember(&kept);
+        Ok(Some(kept))
     }
 
     /// What the remembered state promises about a denial.
@@ -387,9 +388,10 @@ impl Store for DynamoDbStore {
                 episode.hit_window = noted.hit_window;
             }
         })
+        .map(drop)
     }
 
-    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<(), DynamoDbError> {
+    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, DynamoDbError> {
         let update = self
             .table
             .update(&kept.key)
@@ -407,10 +409,11 @@ impl Store for DynamoDbStore {
         };
         // Refused: another confirmed it, or the next finding is pending already.
         let written = self.table.send_update(update).await?;
-        self.remember_written(written, |kept| {
+        let confirmed = self.remember_written(written, |kept| {
             kept.pending = None;
             kept.suppressed += u64::from(sent != Sent::Published);
-        })
+        })?;
+        Ok(confirmed.unwrap_or_else(|| Kept { pending: None, ..kept.clone() }))
     }
 
     async fn admit_alert(

@@ -103,12 +103,12 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<(), Infallible> {
-        self.change(kept, |kept| {
+    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, Infallible> {
+        let confirmed = self.change(kept, |kept| {
             kept.pending = None;
             kept.suppressed += u64::from(sent != Sent::Published);
         });
-        Ok(())
+        Ok(confirmed.or_else(|| self.kept(&kept.key)).unwrap_or_else(|| kept.clone()))
     }
 
     async fn admit_alert(

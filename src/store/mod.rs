@@ -153,8 +153,9 @@ pub trait Store {
     /// Stores the episodes of a decision that reports nothing.
     async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), Self::Error>;
 
-    /// Takes a pending finding away, if it is still the one of this state.
-    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<(), Self::Error>;
+    /// Takes a pending finding away, if it is still the one of this state, and gives the
+    /// state as it then is.
+    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, Self::Error>;
 
     /// Admits an alert, by its finding's id, to those of the hour of `now`, of which at most
     /// `limit` are sent. The same id gets the same answer, however often it asks.

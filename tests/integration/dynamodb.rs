@@ -258,9 +258,9 @@ fn a_thousand_concurrent_denials_are_each_counted_once_or_saturated() {
     assert_eq!(state.ids.len() + state.ids_before.len(), counted as usize);
     assert!(state.ids.len() <= 256 && state.ids_before.len() <= 256);
     assert_eq!(state.ids.len(), 256, "the second window is full");
-    // An alert and its escalation, each once.
+    // An alert and its escalation, each sent once.
     let ids: BTreeSet<&str> = burst.findings.iter().map(|finding| finding.id.as_str()).collect();
-    assert_eq!(ids.len(), burst.findings.len());
+    assert_eq!(ids.len(), burst.findings.len(), "sent twice");
     assert_eq!(state.alert_seq, burst.findings.len() as u64);
     println!("1,000 at once: {counted} counted in {} requests", burst.requests);
 }

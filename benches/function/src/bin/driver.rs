@@ -75,7 +75,10 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn detector(client: &Client, table: &str) -> Result<Detector<DynamoDbStore, LeftToCaller>, Failure> {
+fn detector(
+    client: &Client,
+    table: &str,
+) -> Result<Detector<DynamoDbStore, LeftToCaller>, Failure> {
     let settings = Settings::read([])?;
     let store = DynamoDbStore::new(client.clone(), table).measuring_capacity();
     Ok(Detector::new(store, LeftToCaller, settings))
@@ -102,7 +105,7 @@ async fn deliver(
                 return;
             }
             Err(error) => {
-                eprintln!("{error}: {:?}", std::error::Error::source(&error));
+                eprintln!("{error:?}");
                 totals.borrow_mut().redelivered += 1;
             }
         }
