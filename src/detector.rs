@@ -40,8 +40,6 @@ pub struct Handled {
     pub assessment: Assessment,
     /// The finding it raised.
     pub finding: Option<Finding>,
-    /// Further findings, of denials that others counted while this one was being sent.
-    pub further: Vec<Finding>,
     /// Findings sent, those left behind by others among them.
     pub published: u32,
     /// Findings recorded and held back by the storm guard.
@@ -108,7 +106,6 @@ impl<S: Store, P: Sink> Detector<S, P> {
             late: Window::containing(denial.time()) < kept.state.window,
             assessment: Assessment::of(&kept.state, policy),
             finding: None,
-            further: Vec::new(),
             published: 0,
             suppressed: 0,
             muted: 0,
@@ -141,8 +138,11 @@ impl<S: Store, P: Sink> Detector<S, P> {
                 return Ok(());
             };
             if kept.pending.is_some() {
-                // Another is about to send a finding, and looks again when it has.
-                return Ok(());
+                // Another is about to send a finding: one waits at a time. This one is decided
+                // again when that is done.
+                kept = self.store.read_again(kept).await.map_err(DetectorError::Store)?;
+                assessment = Assessment::of(&kept.state, policy);
+                continue;
             }
             let mut after = kept.state.clone();
             after.settle(&decision);
@@ -155,17 +155,9 @@ impl<S: Store, P: Sink> Detector<S, P> {
             let claim = self.store.claim(&kept, &decision, pending).await;
             match claim.map_err(DetectorError::Store)? {
                 Claim::Won(won) => {
-                    match &mut handled.finding {
-                        None => handled.finding = Some(finding),
-                        Some(_) => handled.further.push(finding),
-                    }
                     kept = won;
-                    let claimed = kept.state.clone();
-                    self.send_pending(&mut kept, now, handled).await?;
-                    if kept.state.ids == claimed.ids && kept.state.window == claimed.window {
-                        return Ok(());
-                    }
-                    // What was counted meanwhile was left to us.
+                    handled.finding = Some(finding);
+                    return self.send_pending(&mut kept, now, handled).await;
                 }
                 Claim::Lost(newer) => kept = newer,
             }

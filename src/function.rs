@@ -128,7 +128,7 @@ impl<P: Sink<Error = SnsError>> Function<P> {
         };
         if let Some(handled) = &handled {
             metrics.count(handled);
-            for finding in handled.finding.iter().chain(&handled.further) {
+            if let Some(finding) = &handled.finding {
                 log(finding, handled.suppressed + handled.muted > 0);
             }
         }

@@ -13,7 +13,7 @@ pub const NAMESPACE: &str = "Rattle";
 
 /// Counts of one invocation: `received = counted + duplicates + saturated + ignored +
 /// rejected`, unless it failed and comes again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
     /// Denials counted.
     pub denials: u32,
@@ -27,8 +27,8 @@ pub struct Metrics {
     pub ignored: u32,
     /// Events that cannot be used.
     pub rejected: u32,
-    /// Findings raised; more than one only when others were left to this invocation.
-    pub findings: Vec<Severity>,
+    /// The finding raised, if one was.
+    pub finding: Option<Severity>,
     /// Alerts sent.
     pub alerts_published: u32,
     /// Alerts held back by the storm guard.
@@ -48,8 +48,7 @@ impl Metrics {
             Outcome::Duplicate => self.duplicates += 1,
             Outcome::Saturated => self.saturated += 1,
         }
-        let findings = handled.finding.iter().chain(&handled.further);
-        self.findings.extend(findings.map(|finding| finding.severity));
+        self.finding = handled.finding.as_ref().map(|finding| finding.severity);
         self.alerts_published += handled.published;
         self.alerts_suppressed += handled.suppressed;
         self.alerts_muted += handled.muted;
@@ -79,12 +78,11 @@ impl Metrics {
         }
         let directive = |dimensions: Value, metrics: Vec<Value>| json!({"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": metrics});
         let mut directives = vec![directive(json!([[]]), metrics)];
-        if let Some(worst) = self.findings.iter().max() {
+        if let Some(severity) = self.finding {
             let findings = vec![json!({"Name": "Findings", "Unit": "Count"})];
             directives.push(directive(json!([["Severity"]]), findings));
-            // A line has one value for a dimension: several findings count as the worst.
-            line.insert("Findings".to_owned(), self.findings.len().into());
-            line.insert("Severity".to_owned(), worst.name().into());
+            line.insert("Findings".to_owned(), 1.into());
+            line.insert("Severity".to_owned(), severity.name().into());
         }
         let about = json!({"Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives});
         line.insert("_aws".to_owned(), about);

@@ -198,7 +198,7 @@ impl<W: Write> Replay<'_, W> {
         if self.format == (Format::JsonLines { decisions: true }) {
             self.write_line(&DecisionLine::of(denial, &handled))?;
         }
-        for finding in handled.finding.iter().chain(&handled.further) {
+        if let Some(finding) = &handled.finding {
             self.summary.find(finding);
             self.write_finding(finding)?;
         }

@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -30,6 +31,8 @@ use crate::text::Text;
 pub(super) const MAX_RACES: u32 = 8;
 /// Longest wait before the first of these, doubled each time.
 const FIRST_WAIT_MS: u64 = 5;
+/// Time in which another invocation has usually published what it claimed.
+const PUBLISHED_WITHIN: Duration = Duration::from_millis(100);
 /// Hours for which the count of alerts of one hour is kept.
 const STORM_RETENTION_SECONDS: i64 = 48 * 3600;
 /// States remembered by one process, of some kilobytes each.
@@ -271,7 +274,7 @@ impl DynamoDbStore {
         let longest = FIRST_WAIT_MS << race;
         let share = u64::from(std::process::id()) ^ u64::from(self.table.usage().requests);
         let jitter = share.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (longest + 1);
-        tokio::time::sleep(std::time::Duration::from_millis(jitter)).await;
+        tokio::time::sleep(Duration::from_millis(jitter)).await;
     }
 }
 
@@ -414,6 +417,12 @@ impl Store for DynamoDbStore {
             kept.suppressed += u64::from(sent != Sent::Published);
         })?;
         Ok(confirmed.unwrap_or_else(|| Kept { pending: None, ..kept.clone() }))
+    }
+
+    async fn read_again(&self, kept: Kept) -> Result<Kept, DynamoDbError> {
+        tokio::time::sleep(PUBLISHED_WITHIN).await;
+        let now = self.read(&kept.key).await?;
+        Ok(now.unwrap_or(Kept { pending: None, ..kept }))
     }
 
     async fn admit_alert(

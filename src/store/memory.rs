@@ -111,6 +111,10 @@ impl Store for MemoryStore {
         Ok(confirmed.or_else(|| self.kept(&kept.key)).unwrap_or_else(|| kept.clone()))
     }
 
+    async fn read_again(&self, kept: Kept) -> Result<Kept, Infallible> {
+        Ok(self.kept(&kept.key).unwrap_or(kept))
+    }
+
     async fn admit_alert(
         &self,
         finding_id: &str,

@@ -157,6 +157,9 @@ pub trait Store {
     /// state as it then is.
     async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, Self::Error>;
 
+    /// The state as it is after a short while, in which another invocation may be done.
+    async fn read_again(&self, kept: Kept) -> Result<Kept, Self::Error>;
+
     /// Admits an alert, by its finding's id, to those of the hour of `now`, of which at most
     /// `limit` are sent. The same id gets the same answer, however often it asks.
     async fn admit_alert(

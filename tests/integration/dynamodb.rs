@@ -17,7 +17,7 @@ use rattle::cloudtrail::Denial;
 use rattle::config::Settings;
 use rattle::detection::finding::Finding;
 use rattle::detection::{Outcome, Policy};
-use rattle::detector::Detector;
+use rattle::detector::{Detector, DetectorError};
 use rattle::replay::scanner::{Item as Scanned, Scanner};
 use rattle::sink::{LeftToCaller, Sink};
 use rattle::store::dynamodb::{DynamoDbError, DynamoDbStore, Usage, expression};
@@ -504,6 +504,39 @@ fn a_finding_left_behind_is_sent_by_the_next_delivery_and_once() {
         working.handle(&later, SignedDuration::ZERO, later.time()).await.unwrap();
         assert_eq!(mailbox.0.borrow().len(), 1);
         assert_eq!(working.store().read(key).await.unwrap().unwrap().pending, None);
+    });
+}
+
+#[test]
+fn a_second_finding_waits_until_the_first_is_sent_and_neither_is_lost() {
+    run(async {
+        let client = table("second").await;
+        let mailbox = Mailbox::default();
+        let store = || DynamoDbStore::new(client.clone(), "second");
+        let refusing = Detector::new(store(), Refusing, settings());
+        let working = Detector::new(store(), mailbox.clone(), settings());
+        let at = |i: i64| denial_of(MONDAY + i / 10, &format!("e{i}"), &format!("s{i}"));
+        let handle =
+            async |i: i64| working.handle(&at(i), SignedDuration::ZERO, at(i).time()).await;
+        for i in 0..5 {
+            let _ = refusing.handle(&at(i), SignedDuration::ZERO, at(i).time()).await;
+        }
+        // The fifth claimed, and its sender is still at it.
+        let mut waiting = Vec::new();
+        for i in 5..60 {
+            if let Err(failed) = handle(i).await {
+                assert!(matches!(failed.error, DetectorError::Contended), "{failed:?}");
+                waiting.push(i);
+                break;
+            }
+        }
+        assert!(mailbox.0.borrow().is_empty(), "nobody sends what another is sending");
+        assert_eq!(waiting.len(), 1);
+        handle(4).await.unwrap();
+        handle(waiting[0]).await.unwrap();
+        let sent = mailbox.0.borrow();
+        let observed: Vec<u32> = sent.iter().map(|finding| finding.observed).collect();
+        assert_eq!(observed, [5, 50]);
     });
 }
 
