@@ -125,10 +125,11 @@ impl<S: Store, P: Sink> Detector<S, P> {
         handled: &mut Handled,
     ) -> Outcomes<(), S, P> {
         let policy = &self.settings.policy;
+        let mut assessment = handled.assessment;
         if kept.pending.as_ref().is_some_and(|pending| is_ours(pending, denial, now)) {
             self.send_pending(&mut kept, now, handled).await?;
+            assessment = Assessment::of(&kept.state, policy);
         }
-        let mut assessment = Assessment::of(&kept.state, policy);
         for _ in 0..MAX_CLAIMS {
             let decision = decide(&kept.state, &assessment, denial, policy);
             let Some(report) = &decision.report else {
