@@ -134,8 +134,7 @@ impl PrincipalState {
 
     /// Receives one delivery. `age` is the time between the event and its arrival.
     pub fn receive(&mut self, denial: &Denial, age: SignedDuration, policy: &Policy) -> Outcome {
-        let digest = denial.digest();
-        if holds(&self.ids, digest) || holds(&self.ids_before, digest) {
+        if self.has_counted(denial) {
             return Outcome::Duplicate;
         }
         let window = Window::containing(denial.time());
@@ -147,6 +146,12 @@ impl PrincipalState {
         }
         self.count(denial, age);
         Outcome::Counted
+    }
+
+    /// Whether the event was counted in the open window or in the one before.
+    pub fn has_counted(&self, denial: &Denial) -> bool {
+        let digest = denial.digest();
+        holds(&self.ids, digest) || holds(&self.ids_before, digest)
     }
 
     /// Days since the principal was first seen.
