@@ -6,6 +6,8 @@ use lambda_runtime::Diagnostic;
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
+use crate::cloudtrail::record::{CLOUDTRAIL_DETAIL_TYPE, Detail};
+use crate::cloudtrail::repair::decodable;
 use crate::cloudtrail::{Denial, Malformed, Record};
 use crate::detection::finding::Finding;
 use crate::detector::{Detector, DetectorError, Failed};
@@ -158,12 +160,14 @@ fn is_role(denial: &Denial, role_arn: &str) -> bool {
 
 /// The denial of an event, or nothing if it is another event.
 fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection> {
-    let envelope: EventBridgeEvent<Box<RawValue>> =
-        serde_json::from_str(event.get()).map_err(|_| Rejection::NoEnvelope)?;
+    let envelope = envelope(event.get())?;
     if envelope.source != SOURCE {
         return Err(Rejection::Source(Text::new(&envelope.source, MAX_QUOTED_BYTES)));
     }
-    let denial = Record::denial_in(event.get().as_bytes())?;
+    let denial = match envelope.detail.denial {
+        Some(denial) if envelope.detail_type == CLOUDTRAIL_DETAIL_TYPE => Some(denial),
+        _ => Record::denial_in(event.get().as_bytes())?,
+    };
     let is_future = |denial: &Denial| {
         denial.time().duration_since(now) > SignedDuration::from_secs(MAX_FUTURE_SECONDS)
     };
@@ -171,6 +175,13 @@ fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection>
         Some(denial) if is_future(&denial) => Err(Rejection::Future(denial.time())),
         other => Ok(other),
     }
+}
+
+/// The event; what a caller typed may have left its text undecodable.
+fn envelope(json: &str) -> Result<EventBridgeEvent<Detail>, Rejection> {
+    serde_json::from_str(json)
+        .or_else(|_| serde_json::from_str(&decodable(json.as_bytes())))
+        .map_err(|_| Rejection::NoEnvelope)
 }
 
 fn log(finding: &Finding, suppressed: bool) {
