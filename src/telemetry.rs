@@ -139,8 +139,8 @@ impl Serialize for Line {
     }
 }
 
-/// Writes this program's log to standard output, as Lambda's logging controls say: the format
-/// by `AWS_LAMBDA_LOG_FORMAT`, the level by `AWS_LAMBDA_LOG_LEVEL`.
+/// Writes this program's log to standard output as JSON, from the level that Lambda's logging
+/// controls set in `AWS_LAMBDA_LOG_LEVEL`.
 ///
 /// Of other crates only errors of the runtime are written, whatever the level: what they say
 /// below that holds events, requests and credentials.
@@ -153,13 +153,7 @@ pub fn start_log(variable: impl Fn(&str) -> Option<String>) {
         .with_target(env!("CARGO_CRATE_NAME"), level.unwrap_or(LevelFilter::INFO))
         .with_target("lambda_runtime", LevelFilter::ERROR)
         .with_target("lambda_runtime::layers::trace", LevelFilter::INFO);
-    let is_json = variable("AWS_LAMBDA_LOG_FORMAT").is_some_and(|f| f.eq_ignore_ascii_case("json"));
-    let lines = layer().with_target(false).without_time();
-    let log = Registry::default().with(targets);
+    let lines = layer().json().with_target(false).without_time();
     // A second log is a fault of the caller, and the first one stays.
-    let _ = if is_json {
-        set_global_default(log.with(lines.json()))
-    } else {
-        set_global_default(log.with(lines.with_ansi(false)))
-    };
+    let _ = set_global_default(Registry::default().with(targets).with(lines));
 }
