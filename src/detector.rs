@@ -126,7 +126,12 @@ impl<S: Store, P: Sink> Detector<S, P> {
     ) -> Outcomes<(), S, P> {
         let policy = &self.settings.policy;
         let mut assessment = handled.assessment;
-        if kept.pending.as_ref().is_some_and(|pending| is_ours(pending, denial, now)) {
+        if let Some(pending) = kept.pending.as_ref().filter(|pending| is_ours(pending, denial, now))
+        {
+            // Claimed by the very write that counted it, when it closed a window.
+            let is_new =
+                handled.outcome == Outcome::Counted && pending.claimed_by == denial.digest();
+            handled.finding = is_new.then(|| pending.finding.clone());
             self.send_pending(&mut kept, now, handled).await?;
             assessment = Assessment::of(&kept.state, policy);
         }

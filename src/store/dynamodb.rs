@@ -173,6 +173,7 @@ impl DynamoDbStore {
             return Transition::Replace { kept: Box::new(kept), read: None };
         };
         let mut kept = before.clone();
+        kept.claim_at_close(denial, now, policy);
         match kept.state.receive(denial, age, policy) {
             Outcome::Counted if kept.state.window == before.state.window => Transition::Count,
             Outcome::Counted => {

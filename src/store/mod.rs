@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::cloudtrail::Denial;
 use crate::cloudtrail::denial::EventDigest;
 use crate::detection::finding::Finding;
-use crate::detection::{Decision, Outcome, Policy, PrincipalState};
+use crate::detection::{Decision, Outcome, Policy, PrincipalState, Window, decide_at_close};
 use crate::text::Text;
 
 /// Days after the newest window when a state expires.
@@ -64,6 +64,24 @@ impl Kept {
     /// Whether it is none any more.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now.as_second()
+    }
+
+    /// Claims what is due in the open window, if `denial` closes it. Whoever should have
+    /// claimed it ended first, or is about to find the window closed.
+    pub fn claim_at_close(&mut self, denial: &Denial, now: Timestamp, policy: &Policy) {
+        let closes = Window::containing(denial.time()) > self.state.window;
+        if !closes || self.pending.is_some() {
+            return;
+        }
+        let decision = decide_at_close(&self.state, policy);
+        if let Some(report) = &decision.report {
+            self.state.settle(&decision);
+            self.pending = Some(Pending {
+                finding: Finding::new(&self.state, report, denial, policy),
+                claimed_by: denial.digest(),
+                claimed_at: now.as_second(),
+            });
+        }
     }
 
     /// With the time of expiry that its newest window gives.

@@ -75,8 +75,9 @@ impl Process {
     }
 
     pub async fn invoke(&self, event: &RawValue, now: Timestamp, plan: Plan) -> Ended {
+        let limit = plan.time_left.unwrap_or(TIMEOUT);
         self.line.begin(plan);
-        let handled = tokio::time::timeout(TIMEOUT, Box::pin(self.function.handle(event, now)));
+        let handled = tokio::time::timeout(limit, Box::pin(self.function.handle(event, now)));
         tokio::select! {
             handled = handled => match handled {
                 Ok(Ok(())) => Ended::Well,

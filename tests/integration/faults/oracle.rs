@@ -80,7 +80,7 @@ struct Claimed {
     messages: u64,
 }
 
-impl Oracle<'_> {
+impl<'a> Oracle<'a> {
     fn fault(&mut self, what: impl Into<String>) {
         self.verdict.faults.push(what.into());
     }
@@ -213,13 +213,13 @@ impl Oracle<'_> {
         };
         let denial = self.events[&opener];
         let age = if stored.state.denials[0] == 1 { SignedDuration::ZERO } else { OLD };
-        if let Some(kept) = &principal.kept
-            && let Some(id) = self.due(&principal, &kept.state)
-        {
-            self.verdict.lost += 1;
-            self.fault(format!("{key}: a window closes over a finding that {id} is due"));
-        }
         let mut kept = principal.kept.take().unwrap_or_else(|| Kept::opened_by(denial));
+        if kept.pending != stored.pending {
+            self.claim_at_close(&key, &mut principal, &mut kept, &stored);
+        } else if let Some(due) = self.due(&principal, &kept.state).first() {
+            self.verdict.lost += 1;
+            self.fault(format!("{key}: a window closes over a finding due to {}", due.event_id()));
+        }
         if kept.state.receive(denial, age, &self.policy) != Outcome::Counted {
             self.verdict.doubles += 1;
             self.fault(format!("{key}: {} is counted twice", denial.event_id()));
@@ -235,14 +235,43 @@ impl Oracle<'_> {
         self.principals.insert(key, principal);
     }
 
-    /// A counted denial whose delivery would now raise a report.
-    fn due(&self, principal: &Principal, state: &PrincipalState) -> Option<String> {
+    /// The write that opens a window claims what was due in the one before.
+    fn claim_at_close(
+        &mut self,
+        key: &str,
+        principal: &mut Principal,
+        kept: &mut Kept,
+        stored: &Kept,
+    ) {
+        let Some(pending) = stored.pending.clone().filter(|_| kept.pending.is_none()) else {
+            self.fault(format!("{key}: the opening of a window drops a finding"));
+            return;
+        };
+        let opener = self.events[&pending.claimed_by];
+        let decided = self.due(principal, &kept.state).into_iter().find_map(|denial| {
+            let assessment = Assessment::of(&kept.state, &self.policy);
+            let decision = decide(&kept.state, &assessment, denial, &self.policy);
+            let mut after = kept.state.clone();
+            after.settle(&decision);
+            let finding = Finding::new(&after, decision.report.as_ref()?, opener, &self.policy);
+            (finding == pending.finding).then_some(after)
+        });
+        match decided {
+            None => self.fault(format!("{key}: nothing was due, yet claimed: {pending:?}")),
+            Some(after) => {
+                kept.state = after;
+                kept.pending = Some(pending.clone());
+                self.claimed(key, principal, kept.state.alert_seq, pending.finding);
+            }
+        }
+    }
+
+    /// Counted denials whose delivery would now raise a report.
+    fn due(&self, principal: &Principal, state: &PrincipalState) -> Vec<&'a Denial> {
         let assessment = Assessment::of(state, &self.policy);
-        principal.counted.keys().find_map(|digest| {
-            let denial = self.events[digest];
-            let decision = decide(state, &assessment, denial, &self.policy);
-            decision.report.map(|_| denial.event_id().to_string())
-        })
+        let is_due =
+            |denial: &&Denial| decide(state, &assessment, denial, &self.policy).report.is_some();
+        principal.counted.keys().map(|digest| self.events[digest]).filter(is_due).collect()
     }
 
     fn publish(&mut self, request: &Value) {
@@ -315,9 +344,9 @@ impl Oracle<'_> {
             self.verdict.lost += 1;
             self.fault(format!("{key}: a finding waits for ever"));
         }
-        if let Some(id) = self.due(principal, &kept.state) {
+        if let Some(due) = self.due(principal, &kept.state).first() {
             self.verdict.lost += 1;
-            self.fault(format!("{key}: a finding is still due to {id}"));
+            self.fault(format!("{key}: a finding is still due to {}", due.event_id()));
         }
         let untold = principal.claims.values().filter(|claim| claim.messages == 0).count() as u64;
         self.verdict.held_back += kept.suppressed;

@@ -189,12 +189,17 @@ pub struct Plan {
     pub fault_rate: f64,
     /// Steps that are never answered.
     pub hanging: Option<Step>,
-    pub out: bool,
+    /// What is left of the invocation's time, where something else took the rest.
+    pub time_left: Option<Duration>,
+    is_out: bool,
 }
 
 impl Plan {
     pub fn new(seed: u64, fault_rate: f64) -> Self {
-        Self { rng: Rng::with_seed(seed), fault_rate, hanging: None, out: false }
+        let mut rng = Rng::with_seed(seed);
+        let is_short = rng.f64() < fault_rate / 2.0;
+        let time_left = is_short.then(|| Duration::from_millis(rng.u64(1..12_000)));
+        Self { rng, fault_rate, hanging: None, time_left, is_out: false }
     }
 
     fn latency(&mut self) -> Duration {
@@ -205,15 +210,14 @@ impl Plan {
     }
 
     fn fault(&mut self, step: Step) -> Option<Fault> {
-        if self.out || self.hanging == Some(step) {
+        if self.is_out || self.hanging == Some(step) {
             return Some(Fault::Outage);
         }
         if self.rng.f64() >= self.fault_rate {
             return None;
         }
-        // The same fault may last, as those of a service do.
         let fault = *self.rng.choice(Fault::ALL.as_slice()).unwrap();
-        self.out = fault == Fault::Outage;
+        self.is_out = fault == Fault::Outage;
         Some(fault)
     }
 }
