@@ -134,15 +134,20 @@ impl PrincipalState {
 
     /// Receives one delivery. `age` is the time between the event and its arrival.
     pub fn receive(&mut self, denial: &Denial, age: SignedDuration, policy: &Policy) -> Outcome {
-        let digest = denial.digest();
-        if holds(&self.ids, digest) || holds(&self.ids_before, digest) {
-            return Outcome::Duplicate;
-        }
         let window = Window::containing(denial.time());
-        if window > self.window {
+        if window > self.window && !self.holds(denial.digest()) {
             self.roll(window, policy);
             self.open(denial);
-        } else if self.ids.len() >= MAX_IDS {
+        }
+        self.receive_in_open_window(denial, age)
+    }
+
+    /// The same, without closing the open window: a denial of a newer one counts in it too.
+    pub fn receive_in_open_window(&mut self, denial: &Denial, age: SignedDuration) -> Outcome {
+        if self.holds(denial.digest()) {
+            return Outcome::Duplicate;
+        }
+        if self.ids.len() >= MAX_IDS {
             return Outcome::Saturated;
         }
         self.count(denial, age);
@@ -174,6 +179,11 @@ impl PrincipalState {
     /// Completed windows of that scale since the principal was first seen.
     pub fn completed(&self, scale: Scale) -> i64 {
         self.window.on(scale) - self.first_window.on(scale)
+    }
+
+    /// Whether the event was counted in the open window or in the one before.
+    fn holds(&self, digest: EventDigest) -> bool {
+        [&self.ids, &self.ids_before].iter().any(|ids| ids.binary_search(&digest).is_ok())
     }
 
     fn count(&mut self, denial: &Denial, age: SignedDuration) {
@@ -257,8 +267,4 @@ impl PrincipalState {
             }
         }
     }
-}
-
-fn holds(ids: &[EventDigest], digest: EventDigest) -> bool {
-    ids.binary_search(&digest).is_ok()
 }

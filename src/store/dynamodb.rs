@@ -33,8 +33,9 @@ pub(super) const MAX_RACES: u32 = 8;
 const FIRST_WAIT_MS: u64 = 5;
 /// Time in which another invocation has usually published what it claimed.
 const PUBLISHED_WITHIN: Duration = Duration::from_millis(100);
-/// Hours for which the count of alerts of one hour is kept.
-const STORM_RETENTION_SECONDS: i64 = 48 * 3600;
+/// How long the count of alerts of one hour is kept: longer than a failure queue keeps the
+/// event that will ask for it again.
+const STORM_RETENTION_SECONDS: i64 = 15 * 24 * 3600;
 /// States remembered by one process, of some kilobytes each.
 const MAX_REMEMBERED: usize = 512;
 
@@ -72,12 +73,14 @@ impl DynamoDbStore {
         Ok(item.as_ref().map(item::decode).transpose()?)
     }
 
-    /// One `UpdateItem` that counts a denial in the window that is open.
+    /// One `UpdateItem` that counts a denial in the window that is open, if that is not older;
+    /// or in `held`, if that is still open and its finding waits.
     async fn count(
         &self,
         denial: &Denial,
         age: SignedDuration,
         now: Timestamp,
+        held: Option<Window>,
     ) -> Result<Written, DynamoDbError> {
         let recent = u32::from(age <= SignedDuration::from_secs(MAX_AGE_SECONDS));
         let digest = Blob::new(denial.digest().to_bytes());
@@ -106,9 +109,14 @@ impl DynamoDbStore {
             .expression_attribute_values(":now", item::number(now.as_second()))
             .expression_attribute_values(
                 ":window",
-                item::number(Window::containing(denial.time()).index()),
+                item::number(held.unwrap_or(Window::containing(denial.time())).index()),
             )
             .expression_attribute_values(":evidence", item::encode_evidence(&Evidence::of(denial)));
+        if held.is_some() {
+            update = update
+                .condition_expression(expression::COUNTS_HELD)
+                .expression_attribute_names("#pending", name::PENDING);
+        }
         update = if secrets.is_empty() {
             update.update_expression(expression::COUNT)
         } else {
@@ -173,9 +181,11 @@ impl DynamoDbStore {
             return Transition::Replace { kept: Box::new(kept), read: None };
         };
         let mut kept = before.clone();
-        kept.claim_at_close(denial, now, policy);
-        match kept.state.receive(denial, age, policy) {
-            Outcome::Counted if kept.state.window == before.state.window => Transition::Count,
+        match kept.receive(denial, age, now, policy) {
+            Outcome::Counted if kept.state.window == before.state.window => {
+                let is_newer = Window::containing(denial.time()) > before.state.window;
+                Transition::Count { held: is_newer.then_some(before.state.window) }
+            }
             Outcome::Counted => {
                 kept.version += 1;
                 let kept = Box::new(kept.renewed());
@@ -192,20 +202,29 @@ impl DynamoDbStore {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
+        let mut is_remembered = false;
         let mut found = match self.expectation(denial) {
-            Expectation::NewerWindow(kept) => Some(*kept),
+            Expectation::NewerWindow(kept) => {
+                is_remembered = true;
+                Some(*kept)
+            }
             // Nothing can be counted, but a finding may wait for this very delivery: look,
             // which costs a small part of a write.
             Expectation::Saturated => self.read(denial.principal().key()).await?,
-            Expectation::OpenWindow => match self.count(denial, age, now).await? {
-                Written::Stored(before) => return counted(before, denial, age, policy),
+            Expectation::OpenWindow => match self.count(denial, age, now, None).await? {
+                Written::Stored(before) => return counted(before, denial, age),
                 Written::Refused(item) => item.as_ref().map(item::decode).transpose()?,
             },
         };
         for race in 0..MAX_RACES {
             let written = match Self::transition(found, denial, age, now, policy) {
+                Transition::Nothing(_) if is_remembered => {
+                    found = self.read(denial.principal().key()).await?;
+                    is_remembered = false;
+                    continue;
+                }
                 Transition::Nothing(received) => return Ok(*received),
-                Transition::Count => self.count(denial, age, now).await?,
+                Transition::Count { held } => self.count(denial, age, now, held).await?,
                 Transition::Replace { kept, read } => {
                     if race > 1 {
                         self.wait(race).await;
@@ -219,9 +238,10 @@ impl DynamoDbStore {
                 }
             };
             match written {
-                Written::Stored(before) => return counted(before, denial, age, policy),
+                Written::Stored(before) => return counted(before, denial, age),
                 Written::Refused(item) => found = item.as_ref().map(item::decode).transpose()?,
             }
+            is_remembered = false;
             self.table.used(|usage| usage.lost_races += 1);
         }
         Err(DynamoDbError::Contended)
@@ -291,8 +311,8 @@ enum Expectation {
 
 /// What is to be done after the one request did not count a denial.
 enum Transition {
-    /// The window is open by now: count in it.
-    Count,
+    /// The window is open by now, or held open: count in it.
+    Count { held: Option<Window> },
     /// Store this state in place of the one that was read.
     Replace { kept: Box<Kept>, read: Option<u64> },
     /// Nothing.
@@ -469,10 +489,9 @@ fn counted(
     before: Option<Item>,
     denial: &Denial,
     age: SignedDuration,
-    policy: &Policy,
 ) -> Result<Received, DynamoDbError> {
     let mut kept = item::decode(&before.unwrap_or_default())?;
-    let outcome = kept.state.receive(denial, age, policy);
+    let outcome = kept.state.receive_in_open_window(denial, age);
     kept.version += 1;
     Ok(Received { kept, outcome })
 }

@@ -11,6 +11,12 @@ pub const COUNT_SECRETS: &str = "ADD #version :one, #n5 :recent, #n1h :one, #n1d
 pub const COUNTS: &str = "#format = :format AND #expires_at > :now AND #window >= :window \
                           AND size(#ids) < :cap AND NOT contains(#ids, :digest) \
                           AND NOT contains(#ids_prev, :digest)";
+/// The same for a denial of a newer window, which this window stays open for while a
+/// finding waits.
+pub const COUNTS_HELD: &str = "#format = :format AND #expires_at > :now AND \
+                               #window = :window AND attribute_exists(#pending) AND \
+                               size(#ids) < :cap AND NOT contains(#ids, :digest) AND \
+                               NOT contains(#ids_prev, :digest)";
 /// No item, or one that has expired.
 pub const IS_NEW: &str = "attribute_not_exists(#principal) OR #expires_at <= :now";
 /// The item as it was read. A mute is set by hand, perhaps without a new version.

@@ -66,22 +66,31 @@ impl Kept {
         self.expires_at <= now.as_second()
     }
 
-    /// Claims what is due in the open window, if `denial` closes it. Whoever should have
-    /// claimed it ended first, or is about to find the window closed.
-    pub fn claim_at_close(&mut self, denial: &Denial, now: Timestamp, policy: &Policy) {
-        let closes = Window::containing(denial.time()) > self.state.window;
-        if !closes || self.pending.is_some() {
-            return;
+    /// Receives one delivery. Before a window closes, what is due in it is claimed: whoever
+    /// should have done so ended first, or is about to find it closed. While another finding
+    /// waits to be sent that cannot be, and the window stays open.
+    pub fn receive(
+        &mut self,
+        denial: &Denial,
+        age: SignedDuration,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Outcome {
+        if Window::containing(denial.time()) > self.state.window {
+            let decision = decide_at_close(&self.state, policy);
+            if let Some(report) = &decision.report {
+                if self.pending.is_some() {
+                    return self.state.receive_in_open_window(denial, age);
+                }
+                self.state.settle(&decision);
+                self.pending = Some(Pending {
+                    finding: Finding::new(&self.state, report, denial, policy),
+                    claimed_by: denial.digest(),
+                    claimed_at: now.as_second(),
+                });
+            }
         }
-        let decision = decide_at_close(&self.state, policy);
-        if let Some(report) = &decision.report {
-            self.state.settle(&decision);
-            self.pending = Some(Pending {
-                finding: Finding::new(&self.state, report, denial, policy),
-                claimed_by: denial.digest(),
-                claimed_at: now.as_second(),
-            });
-        }
+        self.state.receive(denial, age, policy)
     }
 
     /// With the time of expiry that its newest window gives.

@@ -412,6 +412,7 @@ fn every_expression_passes_a_strict_parser() {
         for (update, condition) in [
             (expression::COUNT, Some(expression::COUNTS)),
             (expression::COUNT_SECRETS, Some(expression::COUNTS)),
+            (expression::COUNT, Some(expression::COUNTS_HELD)),
             (expression::CLAIM, Some(expression::IS_CLAIMABLE)),
             (expression::NOTE_HIT, Some(expression::IS_ASSESSED)),
             (expression::CONFIRM, Some(expression::IS_OURS)),

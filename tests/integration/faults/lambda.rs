@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use jiff::Timestamp;
 use rattle::aws::Environment;
 use rattle::config::Settings;
@@ -59,12 +60,17 @@ impl Process {
         let http_client = line.in_front_of(services.http_client.clone());
         let dynamodb = services.environment.dynamodb();
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(
-            dynamodb.config().to_builder().http_client(http_client.clone()).build(),
+            dynamodb
+                .config()
+                .to_builder()
+                .http_client(http_client.clone())
+                .retry_partition(own_retries())
+                .build(),
         );
         let environment = services.environment.clone();
         let sns = Box::new(move || {
             let config = environment.sns().config().to_builder().http_client(http_client.clone());
-            aws_sdk_sns::Client::from_conf(config.build())
+            aws_sdk_sns::Client::from_conf(config.retry_partition(own_retries()).build())
         });
         let limit = ("RATTLE_MAX_ALERTS_PER_HOUR", max_alerts_per_hour.to_string());
         let settings =
@@ -150,7 +156,10 @@ impl World {
                 if matches!(ended, Ended::Well) {
                     return;
                 }
-                endings.push(ended);
+                endings.push(match ended {
+                    Ended::Failed(failure) => failure.to_string(),
+                    other => format!("{other:?}"),
+                });
                 if let Some(wait) = RETRY_AFTER.get(attempt) {
                     tokio::time::sleep(*wait).await;
                 }
@@ -183,6 +192,12 @@ impl World {
         }
         ended
     }
+}
+
+/// The tokens that the SDK pays for retries with are shared by all of a process, and here each
+/// process is one of Lambda's.
+fn own_retries() -> RetryPartition {
+    RetryPartition::custom("process").token_bucket(TokenBucket::default()).build()
 }
 
 /// A seed made of several numbers.
