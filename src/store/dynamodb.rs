@@ -355,6 +355,7 @@ impl Store for DynamoDbStore {
             .expression_attribute_values(":window", item::number(kept.state.window.index()))
             .expression_attribute_values(":pending", item::encode_pending(&pending))
             .expression_attribute_values(":told", item::encode_told(&decision.told))
+            .expression_attribute_values(":noted", item::encode_hits(&kept.state.episodes))
             .expression_attribute_values(":one", item::number(1));
         for (name, value) in item::encode_episodes(&decision.episodes) {
             update = update
@@ -387,29 +388,35 @@ impl Store for DynamoDbStore {
     }
 
     async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), DynamoDbError> {
-        let mut update = self
+        let is_new = [0, 1].map(|signal: usize| {
+            decision.episodes[signal].hit_window != kept.state.episodes[signal].hit_window
+        });
+        let update = match is_new {
+            [true, true] => expression::NOTE_HITS,
+            [true, false] => expression::NOTE_HIT[0],
+            [false, true] => expression::NOTE_HIT[1],
+            [false, false] => return Ok(()),
+        };
+        let update = self
             .table
             .update(&kept.key)
-            .update_expression(expression::NOTE_HIT)
+            .update_expression(update)
             .condition_expression(expression::IS_ASSESSED)
             .expression_attribute_names("#version", name::VERSION)
             .expression_attribute_names("#alert_seq", name::ALERT_SEQ)
             .expression_attribute_names("#window", name::WINDOW)
+            .expression_attribute_names("#hit_window", name::HIT_WINDOW)
             .expression_attribute_values(":seq", item::number(kept.state.alert_seq))
             .expression_attribute_values(":window", item::number(kept.state.window.index()))
+            .expression_attribute_values(":hit", item::number(kept.state.window.index()))
             .expression_attribute_values(":one", item::number(1));
-        for (name, value) in item::encode_episodes(&decision.episodes) {
-            if name == name::HIT_WINDOW {
-                update = update
-                    .expression_attribute_names("#hit_window", name)
-                    .expression_attribute_values(":hit_window", value);
-            }
-        }
         // Refused: another claimed or rolled on, and with it stored what it saw.
         let written = self.table.send_update(update).await?;
-        self.remember_written(written, |kept| {
-            for (episode, noted) in kept.state.episodes.iter_mut().zip(decision.episodes) {
-                episode.hit_window = noted.hit_window;
+        self.remember_written(written, |after| {
+            for (episode, is_new) in after.state.episodes.iter_mut().zip(is_new) {
+                if is_new {
+                    episode.hit_window = Some(kept.state.window);
+                }
             }
         })
         .map(drop)

@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::schedule::{Delivery, Schedule};
-use super::transport::{Line, Plan, Wire};
+use super::transport::{Line, Plan, Step, Wire};
 
 /// After so long Lambda ends an invocation: `Timeout` of `template.yaml`.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,7 +55,7 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn start(services: &Services, wire: &Arc<Wire>, max_alerts_per_hour: u32) -> Self {
+    pub fn start(services: &Services, wire: &Arc<Wire>, settings: Settings) -> Self {
         let line = Line::new(Arc::clone(wire));
         let http_client = line.in_front_of(services.http_client.clone());
         let dynamodb = services.environment.dynamodb();
@@ -72,9 +72,6 @@ impl Process {
             let config = environment.sns().config().to_builder().http_client(http_client.clone());
             aws_sdk_sns::Client::from_conf(config.retry_partition(own_retries()).build())
         });
-        let limit = ("RATTLE_MAX_ALERTS_PER_HOUR", max_alerts_per_hour.to_string());
-        let settings =
-            Settings::read([limit].map(|(name, value)| (name.to_owned(), value))).unwrap();
         let store = DynamoDbStore::new(dynamodb, services.table.clone());
         let sink = SnsSink::new(services.topic.clone(), sns as Box<dyn Fn() -> _>);
         Self { line, function: Function::new(Detector::new(store, sink, settings), None) }
@@ -172,9 +169,12 @@ impl World {
         self.counts.borrow_mut().for_ever.push(format!("{id}: {endings:?}"));
     }
 
-    async fn invoke(&self, event: usize, plan: Plan) -> Ended {
+    async fn invoke(&self, event: usize, mut plan: Plan) -> Ended {
+        if self.schedule.topic_is_down.contains(&self.begin.elapsed()) {
+            plan.unanswered = Some(Step::Publish);
+        }
         let process = self.idle.borrow_mut().pop().unwrap_or_else(|| {
-            Process::start(&self.services, &self.wire, self.schedule.max_alerts_per_hour)
+            Process::start(&self.services, &self.wire, self.schedule.settings.clone())
         });
         let now = self.schedule.begins + self.begin.elapsed().as_secs().cast_signed();
         let now = Timestamp::from_second(now).unwrap();

@@ -45,7 +45,7 @@ pub struct Verdict {
 pub fn judge(schedule: &Schedule, applied: &[Applied], items: &[Item]) -> Verdict {
     let mut oracle = Oracle {
         events: schedule.events.iter().map(|e| (e.denial.digest(), &e.denial)).collect(),
-        policy: Policy::default(),
+        policy: schedule.settings.policy.clone(),
         principals: BTreeMap::new(),
         storms_announced: 0,
         verdict: Verdict::default(),
@@ -131,7 +131,7 @@ impl<'a> Oracle<'a> {
                 let pending = pending(&values[":pending"]);
                 self.claim(key, principal, pending);
             }
-            Step::Note => self.note(key, principal, &values[":hit_window"]),
+            Step::Note => self.note(key, principal, &write.request),
             Step::Confirm => {
                 let is_held_back = write.request["UpdateExpression"]
                     .as_str()
@@ -197,17 +197,17 @@ impl<'a> Oracle<'a> {
         self.verdict.findings += 1;
     }
 
-    fn note(&mut self, key: &str, principal: &mut Principal, noted: &Value) {
-        let window = |i: usize| noted["L"][i]["N"].as_str().unwrap().parse::<i64>().unwrap();
+    fn note(&mut self, key: &str, principal: &mut Principal, request: &Value) {
         let Some(kept) = &mut principal.kept else { return };
+        let update = request["UpdateExpression"].as_str().unwrap();
+        let hit = &request["ExpressionAttributeValues"][":hit"]["N"];
+        if *hit != kept.state.window.index().to_string() {
+            self.verdict.faults.push(format!("{key}: a note of another window"));
+        }
         for (i, episode) in kept.state.episodes.iter_mut().enumerate() {
-            let noted = (window(i) != 0).then(|| Window::from_index(window(i)));
-            if episode.hit_window > noted {
-                self.verdict.faults.push(format!("{key}: a note takes a noted hit back"));
-            } else if episode.hit_window < noted && noted != Some(kept.state.window) {
-                self.verdict.faults.push(format!("{key}: a note of another window"));
+            if update.contains(&format!("#hit_window[{i}]")) {
+                episode.hit_window = Some(kept.state.window);
             }
-            episode.hit_window = noted;
         }
     }
 
@@ -335,7 +335,7 @@ impl<'a> Oracle<'a> {
 
     fn end_of_hour(&mut self, schedule: &Schedule, item: &Item) {
         let admitted = item.get("alerts").map_or(0, |ids| ids.as_bs().unwrap().len());
-        if admitted > schedule.max_alerts_per_hour as usize {
+        if admitted > schedule.settings.max_alerts_per_hour as usize {
             self.fault(format!("{admitted} alerts are let through in an hour"));
         }
         if item.contains_key("storm") && self.storms_announced == 0 {

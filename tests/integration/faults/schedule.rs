@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rattle::cloudtrail::Denial;
+use rattle::config::Settings;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -20,7 +21,9 @@ pub struct Schedule {
     pub deliveries: Vec<Delivery>,
     /// Share of requests that something happens to.
     pub fault_rate: f64,
-    pub max_alerts_per_hour: u32,
+    pub settings: Settings,
+    /// From when to when the topic takes nothing.
+    pub topic_is_down: std::ops::Range<Duration>,
     /// Epoch seconds at which the schedule begins.
     pub begins: i64,
 }
@@ -57,9 +60,10 @@ impl Schedule {
         // Often shortly before an hour or a day ends.
         let begins = MONDAY
             + rng.i64(0..28) * 86_400
-            + match rng.u32(0..4) {
+            + match rng.u32(0..5) {
                 0 => 86_400 - rng.i64(0..900),
                 1 => rng.i64(1..23) * HOUR - rng.i64(0..600),
+                2 => rng.i64(1..288) * 300 - rng.i64(0..8),
                 _ => rng.i64(0..86_400),
             };
         let mut events: Vec<Event> = Vec::new();
@@ -109,10 +113,31 @@ impl Schedule {
             events,
             deliveries,
             fault_rate: *rng.choice([0.02, 0.1, 0.25, 0.5].as_slice()).unwrap(),
-            max_alerts_per_hour: if rng.u32(0..8) == 0 { rng.u32(1..=2) } else { 60 },
+            settings: settings(&mut rng),
+            topic_is_down: match rng.u32(0..5) {
+                0 => Duration::ZERO..Duration::from_secs(rng.u64(60..6_000)),
+                _ => Duration::ZERO..Duration::ZERO,
+            },
             begins,
         }
     }
+}
+
+/// Often such that a few denials are worth a report, and the next few another one.
+fn settings(rng: &mut Rng) -> Settings {
+    let mut settings = Vec::new();
+    let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
+    if rng.u32(0..8) == 0 {
+        set("RATTLE_MAX_ALERTS_PER_HOUR", rng.u32(1..=2).to_string());
+    }
+    if rng.bool() {
+        for signal in ["DENIALS", "SECRETS"] {
+            set(&format!("RATTLE_{signal}_THRESHOLD"), rng.u32(1..=3).to_string());
+            set(&format!("RATTLE_MIN_{signal}"), rng.u32(1..=3).to_string());
+        }
+        set("RATTLE_QUIET_MINUTES", (5 * rng.u32(1..=3)).to_string());
+    }
+    Settings::read(settings).unwrap()
 }
 
 fn secrets(manner: Manner, number: i64, rng: &mut Rng) -> Vec<String> {

@@ -187,8 +187,8 @@ pub struct Line {
 pub struct Plan {
     pub rng: Rng,
     pub fault_rate: f64,
-    /// Steps that are never answered.
-    pub hanging: Option<Step>,
+    /// A step that is not answered.
+    pub unanswered: Option<Step>,
     /// What is left of the invocation's time, where something else took the rest.
     pub time_left: Option<Duration>,
     is_out: bool,
@@ -199,7 +199,7 @@ impl Plan {
         let mut rng = Rng::with_seed(seed);
         let is_short = rng.f64() < fault_rate / 2.0;
         let time_left = is_short.then(|| Duration::from_millis(rng.u64(1..12_000)));
-        Self { rng, fault_rate, hanging: None, time_left, is_out: false }
+        Self { rng, fault_rate, unanswered: None, time_left, is_out: false }
     }
 
     fn latency(&mut self) -> Duration {
@@ -210,10 +210,15 @@ impl Plan {
     }
 
     fn fault(&mut self, step: Step) -> Option<Fault> {
-        if self.is_out || self.hanging == Some(step) {
+        if self.is_out {
             return Some(Fault::Outage);
         }
-        if self.rng.f64() >= self.fault_rate {
+        if self.unanswered == Some(step) {
+            return Some(Fault::Silence(When::Before));
+        }
+        // Counting is the commonest by far.
+        let share = if step == Step::Count { 0.5 } else { 1.0 };
+        if self.rng.f64() >= self.fault_rate * share {
             return None;
         }
         let fault = *self.rng.choice(Fault::ALL.as_slice()).unwrap();
