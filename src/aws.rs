@@ -9,7 +9,9 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedHttpClient};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig,
+};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -69,6 +71,8 @@ impl Environment {
             .region(self.region.clone())
             .credentials_provider(self.credentials.clone())
             .http_client(self.http_client.clone())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .identity_cache(IdentityCache::no_cache())
             .timeout_config(timeouts())
             .retry_config(retries());
         config.set_endpoint_url(self.dynamodb_endpoint.clone().or_else(|| self.endpoint.clone()));
@@ -82,6 +86,8 @@ impl Environment {
             .region(self.region.clone())
             .credentials_provider(self.credentials.clone())
             .http_client(self.http_client.clone())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .identity_cache(IdentityCache::no_cache())
             .timeout_config(timeouts())
             .retry_config(retries());
         config.set_endpoint_url(self.sns_endpoint.clone().or_else(|| self.endpoint.clone()));

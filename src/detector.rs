@@ -144,6 +144,10 @@ impl<S: Store, P: Sink> Detector<S, P> {
                 return Ok(());
             };
             if kept.pending.is_some() {
+                if handled.outcome == Outcome::Saturated {
+                    // What is due was due before, and comes again with a denial that counted.
+                    return Ok(());
+                }
                 // Another is about to send a finding: one waits at a time. This one is decided
                 // again when that is done.
                 kept = self.store.read_again(kept).await.map_err(DetectorError::Store)?;

@@ -1,11 +1,15 @@
 //! The Lambda function: one EventBridge event in, one delivery to the detector.
 
+use std::time::Duration;
+
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
+use crate::cloudtrail::record::{CLOUDTRAIL_DETAIL_TYPE, Detail};
+use crate::cloudtrail::repair::decodable;
 use crate::cloudtrail::{Denial, Malformed, Record};
 use crate::detection::finding::Finding;
 use crate::detector::{Detector, DetectorError, Failed};
@@ -16,6 +20,9 @@ use crate::telemetry::Metrics;
 use crate::text::Text;
 
 const SOURCE: &str = "aws.secretsmanager";
+/// Longest time of one delivery, its waits and retries included: shorter than the function's
+/// time-out, so that what failed is named, and the process lives on.
+pub const DEADLINE: Duration = Duration::from_secs(25);
 /// Seconds that a clock may be wrong.
 const MAX_FUTURE_SECONDS: i64 = 900;
 const MAX_QUOTED_BYTES: usize = 60;
@@ -35,6 +42,9 @@ pub enum Failure {
     /// The alert cannot be published. It may be later.
     #[error("the alert is not published: {0}")]
     Publish(SnsError),
+    /// It took too long. It may be faster later.
+    #[error("it is not done after {} seconds", DEADLINE.as_secs())]
+    OutOfTime,
 }
 
 /// Why an event is rejected.
@@ -63,6 +73,7 @@ impl Failure {
             Self::Store(_) => "StoreUnavailable",
             Self::CorruptItem(_) => "CorruptItem",
             Self::Publish(_) => "AlertNotPublished",
+            Self::OutOfTime => "OutOfTime",
         }
     }
 }
@@ -101,7 +112,8 @@ impl<P: Sink<Error = SnsError>> Function<P> {
     /// Handles one event that arrived `now`, and writes its metrics.
     pub async fn handle(&self, event: &RawValue, now: Timestamp) -> Result<(), Failure> {
         let mut metrics = Metrics::default();
-        let result = self.deliver(event, now, &mut metrics).await;
+        let delivered = tokio::time::timeout(DEADLINE, self.deliver(event, now, &mut metrics));
+        let result = delivered.await.unwrap_or(Err(Failure::OutOfTime));
         if let Err(failure) = &result {
             metrics.rejected += u32::from(matches!(failure, Failure::Rejected(_)));
             error!(error_type = failure.error_type(), error = %failure, "the invocation failed");
@@ -158,12 +170,14 @@ fn is_role(denial: &Denial, role_arn: &str) -> bool {
 
 /// The denial of an event, or nothing if it is another event.
 fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection> {
-    let envelope: EventBridgeEvent<Box<RawValue>> =
-        serde_json::from_str(event.get()).map_err(|_| Rejection::NoEnvelope)?;
+    let envelope = envelope(event.get())?;
     if envelope.source != SOURCE {
         return Err(Rejection::Source(Text::new(&envelope.source, MAX_QUOTED_BYTES)));
     }
-    let denial = Record::denial_in(event.get().as_bytes())?;
+    let denial = match envelope.detail.denial {
+        Some(denial) if envelope.detail_type == CLOUDTRAIL_DETAIL_TYPE => Some(denial),
+        _ => Record::denial_in(event.get().as_bytes())?,
+    };
     let is_future = |denial: &Denial| {
         denial.time().duration_since(now) > SignedDuration::from_secs(MAX_FUTURE_SECONDS)
     };
@@ -171,6 +185,13 @@ fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection>
         Some(denial) if is_future(&denial) => Err(Rejection::Future(denial.time())),
         other => Ok(other),
     }
+}
+
+/// The event; what a caller typed may have left its text undecodable.
+fn envelope(json: &str) -> Result<EventBridgeEvent<Detail>, Rejection> {
+    serde_json::from_str(json)
+        .or_else(|_| serde_json::from_str(&decodable(json.as_bytes())))
+        .map_err(|_| Rejection::NoEnvelope)
 }
 
 fn log(finding: &Finding, suppressed: bool) {

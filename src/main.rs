@@ -7,7 +7,6 @@
 use std::process::ExitCode;
 
 use jiff::Timestamp;
-use lambda_runtime::tracing::init_default_subscriber;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use rattle::aws::Environment;
 use rattle::config::{Settings, TABLE_NAME, TOPIC_ARN};
@@ -15,6 +14,7 @@ use rattle::detector::Detector;
 use rattle::function::Function;
 use rattle::sink::sns::SnsSink;
 use rattle::store::dynamodb::DynamoDbStore;
+use rattle::telemetry::start_log;
 use serde_json::value::RawValue;
 use tracing::error;
 
@@ -23,7 +23,7 @@ const OWN_ROLE: &str = "FUNCTION_ROLE_ARN";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    init_default_subscriber();
+    start_log(variable);
     let function = match start() {
         Ok(function) => function,
         Err(faults) => {
@@ -45,7 +45,6 @@ async fn main() -> ExitCode {
 }
 
 fn start() -> Result<Function<SnsSink<impl Fn() -> aws_sdk_sns::Client>>, Error> {
-    let variable = |name: &str| std::env::var(name).ok();
     let given = std::env::vars_os().map(|(variable, value)| {
         (variable.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
     });
@@ -61,6 +60,10 @@ fn start() -> Result<Function<SnsSink<impl Fn() -> aws_sdk_sns::Client>>, Error>
     let sink = SnsSink::new(topic, move || environment.sns());
     let detector = Detector::new(store, sink, settings);
     Ok(Function::new(detector, variable(OWN_ROLE).filter(|arn| !arn.is_empty())))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// The one place where the wall clock is read.

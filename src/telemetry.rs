@@ -1,7 +1,14 @@
-//! Metrics of one invocation, in CloudWatch's embedded metric format.
+//! The log, and the metrics of one invocation in CloudWatch's embedded metric format.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::detection::Outcome;
 use crate::detection::finding::Severity;
@@ -57,7 +64,12 @@ impl Metrics {
     /// One line for the log, from which CloudWatch makes metrics. What did not happen is
     /// left out.
     pub fn line(&self, usage: &Usage, now: Timestamp) -> String {
-        let counts = [
+        let line = Line { counts: self.counts(usage), finding: self.finding, now };
+        serde_json::to_string(&line).unwrap_or_default()
+    }
+
+    fn counts(&self, usage: &Usage) -> [(&'static str, u32); 11] {
+        [
             ("Denials", self.denials),
             ("Duplicates", self.duplicates),
             ("Late", self.late),
@@ -69,23 +81,85 @@ impl Metrics {
             ("AlertsMuted", self.alerts_muted),
             ("DynamoDbRequests", usage.requests),
             ("LostRaces", usage.lost_races),
-        ];
-        let mut line = Map::new();
-        let mut metrics = Vec::new();
-        for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-            metrics.push(json!({"Name": name, "Unit": "Count"}));
-            line.insert(name.to_owned(), count.into());
-        }
-        let directive = |dimensions: Value, metrics: Vec<Value>| json!({"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": metrics});
-        let mut directives = vec![directive(json!([[]]), metrics)];
-        if let Some(severity) = self.finding {
-            let findings = vec![json!({"Name": "Findings", "Unit": "Count"})];
-            directives.push(directive(json!([["Severity"]]), findings));
-            line.insert("Findings".to_owned(), 1.into());
-            line.insert("Severity".to_owned(), severity.name().into());
-        }
-        let about = json!({"Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives});
-        line.insert("_aws".to_owned(), about);
-        Value::Object(line).to_string()
+        ]
     }
+}
+
+struct Line {
+    counts: [(&'static str, u32); 11],
+    finding: Option<Severity>,
+    now: Timestamp,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct About {
+    timestamp: i64,
+    cloud_watch_metrics: Vec<Directive>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: [&'static [&'static str]; 1],
+    metrics: Vec<Metric>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl Directive {
+    fn new(dimensions: &'static [&'static str], names: impl Iterator<Item = &'static str>) -> Self {
+        let metrics = names.map(|name| Metric { name, unit: "Count" }).collect();
+        Self { namespace: NAMESPACE, dimensions: [dimensions], metrics }
+    }
+}
+
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = || self.counts.iter().filter(|(_, count)| *count > 0);
+        let mut directives = vec![Directive::new(&[], counts().map(|(name, _)| *name))];
+        let mut line = serializer.serialize_map(None)?;
+        for (name, count) in counts() {
+            line.serialize_entry(name, count)?;
+        }
+        if let Some(severity) = self.finding {
+            directives.push(Directive::new(&["Severity"], std::iter::once("Findings")));
+            line.serialize_entry("Findings", &1)?;
+            line.serialize_entry("Severity", severity.name())?;
+        }
+        let about = About { timestamp: self.now.as_millisecond(), cloud_watch_metrics: directives };
+        line.serialize_entry("_aws", &about)?;
+        line.end()
+    }
+}
+
+/// Writes this program's log to standard output, as Lambda's logging controls say: the format
+/// by `AWS_LAMBDA_LOG_FORMAT`, the level by `AWS_LAMBDA_LOG_LEVEL`.
+///
+/// Of other crates only errors of the runtime are written, whatever the level: what they say
+/// below that holds events, requests and credentials.
+pub fn start_log(variable: impl Fn(&str) -> Option<String>) {
+    let level = variable("AWS_LAMBDA_LOG_LEVEL").and_then(|level| match level.as_str() {
+        "FATAL" => Some(LevelFilter::ERROR),
+        level => level.parse().ok(),
+    });
+    let targets = Targets::new()
+        .with_target(env!("CARGO_CRATE_NAME"), level.unwrap_or(LevelFilter::INFO))
+        .with_target("lambda_runtime", LevelFilter::ERROR)
+        .with_target("lambda_runtime::layers::trace", LevelFilter::INFO);
+    let is_json = variable("AWS_LAMBDA_LOG_FORMAT").is_some_and(|f| f.eq_ignore_ascii_case("json"));
+    let lines = layer().with_target(false).without_time();
+    let log = Registry::default().with(targets);
+    // A second log is a fault of the caller, and the first one stays.
+    let _ = if is_json {
+        set_global_default(log.with(lines.json()))
+    } else {
+        set_global_default(log.with(lines.with_ansi(false)))
+    };
 }

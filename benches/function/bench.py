@@ -224,6 +224,7 @@ def second_of(record):
 
 
 def measure_process(local, options):
+    os.sched_setaffinity(0, CORES - {max(CORES)} or CORES)
     # A principal of three weeks that was refused a moment ago: the trace, moved to now.
     trace = records(STEADY)
     moved = (int(time.time()) - second_of(trace[-1])) // WINDOW * WINDOW
@@ -298,6 +299,7 @@ def raw_item(client, table):
 
 
 STARTS = 5
+CORES = os.sched_getaffinity(0)
 WARM_UP = 200
 
 
@@ -337,7 +339,7 @@ def start(stub, command, floor):
         list(map(str, command)),
         env={
             **keys(), "AWS_SESSION_TOKEN": "unused", "AWS_ENDPOINT_URL": f"http://{here}",
-            "AWS_LAMBDA_RUNTIME_API": here, "AWS_LAMBDA_FUNCTION_NAME": "rattle",
+            **root_certificates(), "AWS_LAMBDA_RUNTIME_API": here, "AWS_LAMBDA_FUNCTION_NAME": "rattle",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
             "AWS_LAMBDA_LOG_GROUP_NAME": "g", "AWS_LAMBDA_LOG_STREAM_NAME": "s", "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "RATTLE_TABLE_NAME": "baselines", "RATTLE_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts",
@@ -347,9 +349,17 @@ def start(stub, command, floor):
         stdout=subprocess.PIPE,
         close_fds=False,
     )  # fmt: skip
+    # A core of its own: beside the stub, an event costs now the double and now the half.
+    os.sched_setaffinity(process.pid, {max(CORES)})
     # Lambda takes the log from a pipe, too.
     threading.Thread(target=lambda: [None for _ in iter(lambda: process.stdout.read(65536), b"")], daemon=True).start()
     return process
+
+
+def root_certificates():
+    """Amazon Linux has its root certificates in one file; Debian also has one file for each."""
+    bundle = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+    return {"SSL_CERT_FILE": str(bundle)} if bundle.exists() else {}
 
 
 def stop(process):

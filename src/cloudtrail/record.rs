@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::denial::{Denial, DenialParts};
 use super::lenient::{Nested, Scalar, ScalarList};
@@ -22,7 +22,8 @@ const MAX_SYNTAX_BYTES: usize = 120;
 const EVENT_SOURCE: &str = "secretsmanager.amazonaws.com";
 const EVENT_NAMES: [&str; 2] = ["GetSecretValue", "BatchGetSecretValue"];
 const ERROR_CODE_PREFIX: &str = "AccessDenied";
-const CLOUDTRAIL_DETAIL_TYPE: &str = "AWS API Call via CloudTrail";
+/// `detail-type` of the EventBridge events that carry a record.
+pub const CLOUDTRAIL_DETAIL_TYPE: &str = "AWS API Call via CloudTrail";
 
 /// 2013-11-13, the day CloudTrail began: no event is older.
 const FIRST_EVENT_TIME: Timestamp = Timestamp::constant(1_384_300_800, 0);
@@ -129,6 +130,24 @@ struct RequestParameters<'a> {
     secret_id: Scalar<'a>,
     #[serde(borrow)]
     secret_id_list: ScalarList<'a>,
+}
+
+/// The `detail` of an EventBridge event, read together with its envelope: the commonest
+/// input is read once.
+#[derive(Debug, Default, Serialize)]
+pub struct Detail {
+    /// The denial, if the record names its own account and nothing is wrong with it. Of any
+    /// other, [`Record::denial_in`] says what it is.
+    #[serde(skip)]
+    pub denial: Option<Denial>,
+}
+
+impl<'de> Deserialize<'de> for Detail {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let detail = Nested::<Record<'de>>::deserialize(deserializer)?;
+        let record = detail.get().filter(|record| !record.recipient_account_id.is_absent());
+        Ok(Self { denial: record.and_then(|record| record.bare_denial(None).ok().flatten()) })
+    }
 }
 
 impl Record<'_> {

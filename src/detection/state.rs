@@ -135,7 +135,7 @@ impl PrincipalState {
     /// Receives one delivery. `age` is the time between the event and its arrival.
     pub fn receive(&mut self, denial: &Denial, age: SignedDuration, policy: &Policy) -> Outcome {
         let window = Window::containing(denial.time());
-        if window > self.window && !self.holds(denial.digest()) {
+        if window > self.window && !self.has_counted(denial) {
             self.roll(window, policy);
             self.open(denial);
         }
@@ -144,7 +144,7 @@ impl PrincipalState {
 
     /// The same, without closing the open window: a denial of a newer one counts in it too.
     pub fn receive_in_open_window(&mut self, denial: &Denial, age: SignedDuration) -> Outcome {
-        if self.holds(denial.digest()) {
+        if self.has_counted(denial) {
             return Outcome::Duplicate;
         }
         if self.ids.len() >= MAX_IDS {
@@ -152,6 +152,12 @@ impl PrincipalState {
         }
         self.count(denial, age);
         Outcome::Counted
+    }
+
+    /// Whether the event was counted in the open window or in the one before.
+    pub fn has_counted(&self, denial: &Denial) -> bool {
+        let digest = denial.digest();
+        [&self.ids, &self.ids_before].iter().any(|ids| ids.binary_search(&digest).is_ok())
     }
 
     /// Days since the principal was first seen.
@@ -179,11 +185,6 @@ impl PrincipalState {
     /// Completed windows of that scale since the principal was first seen.
     pub fn completed(&self, scale: Scale) -> i64 {
         self.window.on(scale) - self.first_window.on(scale)
-    }
-
-    /// Whether the event was counted in the open window or in the one before.
-    fn holds(&self, digest: EventDigest) -> bool {
-        [&self.ids, &self.ids_before].iter().any(|ids| ids.binary_search(&digest).is_ok())
     }
 
     fn count(&mut self, denial: &Denial, age: SignedDuration) {

@@ -38,6 +38,9 @@ const PUBLISHED_WITHIN: Duration = Duration::from_millis(100);
 const STORM_RETENTION_SECONDS: i64 = 15 * 24 * 3600;
 /// States remembered by one process, of some kilobytes each.
 const MAX_REMEMBERED: usize = 512;
+/// Seconds for which a window that was full is taken to be still open. Meanwhile another
+/// process may have opened the next one, where a late denial would count.
+const FULL_SECONDS: i64 = 5;
 
 const VALIDATION: &str = "ValidationException";
 
@@ -47,7 +50,15 @@ pub struct DynamoDbStore {
     table: Table,
     /// States as this process saw them last. Each may be out of date: a write that rests on
     /// one is a compare-and-set.
-    remembered: RefCell<HashMap<Text, Kept>>,
+    remembered: RefCell<HashMap<Text, Remembered>>,
+}
+
+/// A state as it was.
+#[derive(Debug)]
+struct Remembered {
+    kept: Kept,
+    /// When a delivery last asked for it, in epoch seconds.
+    asked_at: i64,
 }
 
 impl DynamoDbStore {
@@ -195,22 +206,19 @@ impl DynamoDbStore {
         }
     }
 
-    async fn receive_unremembered(
+    async fn receive_expecting(
         &self,
+        expectation: Expectation,
         denial: &Denial,
         age: SignedDuration,
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
-        let mut is_remembered = false;
-        let mut found = match self.expectation(denial) {
-            Expectation::NewerWindow(kept) => {
-                is_remembered = true;
-                Some(*kept)
-            }
-            // Nothing can be counted, but a finding may wait for this very delivery: look,
-            // which costs a small part of a write.
-            Expectation::Saturated => self.read(denial.principal().key()).await?,
+        // Whether what was found may be out of date.
+        let mut is_remembered = matches!(expectation, Expectation::NewerWindow(_));
+        let mut found = match expectation {
+            Expectation::NewerWindow(kept) | Expectation::Saturated(kept) => Some(*kept),
+            Expectation::ProbablyFull => self.read(denial.principal().key()).await?,
             Expectation::OpenWindow => match self.count(denial, age, now, None).await? {
                 Written::Stored(before) => return counted(before, denial, age),
                 Written::Refused(item) => item.as_ref().map(item::decode).transpose()?,
@@ -247,13 +255,22 @@ impl DynamoDbStore {
         Err(DynamoDbError::Contended)
     }
 
-    fn remember(&self, kept: &Kept) {
+    /// Remembers the state after a delivery that asked for it.
+    fn remember_asked(&self, kept: &Kept, now: Timestamp) {
         let mut remembered = self.remembered.borrow_mut();
         if remembered.len() >= MAX_REMEMBERED && !remembered.contains_key(&kept.key) {
             // Those who come again are soon remembered again.
             remembered.clear();
         }
-        remembered.insert(kept.key.clone(), kept.clone());
+        let asked = Remembered { kept: kept.clone(), asked_at: now.as_second() };
+        remembered.insert(kept.key.clone(), asked);
+    }
+
+    /// Remembers what the same delivery learnt or changed after it asked.
+    fn remember(&self, kept: &Kept) {
+        if let Some(remembered) = self.remembered.borrow_mut().get_mut(&kept.key) {
+            remembered.kept = kept.clone();
+        }
     }
 
     /// Remembers an item as a write left it: changed as stated, or as it stood in its way.
@@ -277,17 +294,20 @@ impl DynamoDbStore {
     }
 
     /// What the remembered state promises about a denial.
-    fn expectation(&self, denial: &Denial) -> Expectation {
+    fn expectation(&self, denial: &Denial, now: Timestamp) -> Expectation {
         let remembered = self.remembered.borrow();
-        let Some(kept) = remembered.get(denial.principal().key()) else {
+        let Some(Remembered { kept, asked_at }) = remembered.get(denial.principal().key()) else {
             return Expectation::OpenWindow;
         };
+        let is_still_full = || (0..FULL_SECONDS).contains(&(now.as_second() - asked_at));
         if Window::containing(denial.time()) > kept.state.window {
             Expectation::NewerWindow(Box::new(kept.clone()))
-        } else if kept.state.ids.len() >= MAX_IDS {
-            Expectation::Saturated
-        } else {
+        } else if kept.is_expired(now) || kept.state.ids.len() < MAX_IDS {
             Expectation::OpenWindow
+        } else if is_still_full() && kept.pending.is_none() && !kept.state.has_counted(denial) {
+            Expectation::Saturated(Box::new(kept.clone()))
+        } else {
+            Expectation::ProbablyFull
         }
     }
 
@@ -305,8 +325,12 @@ enum Expectation {
     OpenWindow,
     /// It opens a newer window than that of this state.
     NewerWindow(Box<Kept>),
-    /// Its window can count no more.
-    Saturated,
+    /// The window of this state can count no more. Nothing is asked for, so that a flood
+    /// costs nothing here.
+    Saturated(Box<Kept>),
+    /// The same, unless the window is another by now, or a finding waits for this very
+    /// delivery: a read tells, and costs a small part of a write.
+    ProbablyFull,
 }
 
 /// What is to be done after the one request did not count a denial.
@@ -329,8 +353,12 @@ impl Store for DynamoDbStore {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
-        let received = self.receive_unremembered(denial, age, now, policy).await?;
-        self.remember(&received.kept);
+        let expectation = self.expectation(denial, now);
+        if let Expectation::Saturated(kept) = expectation {
+            return Ok(Received { kept: *kept, outcome: Outcome::Saturated });
+        }
+        let received = self.receive_expecting(expectation, denial, age, now, policy).await?;
+        self.remember_asked(&received.kept, now);
         Ok(received)
     }
 

@@ -616,11 +616,40 @@ fn a_finding_that_waits_for_a_delivery_is_sent_even_in_a_saturated_window() {
         let again = working.handle(&claimer, SignedDuration::ZERO, at(260).time()).await.unwrap();
         assert_eq!((again.outcome, again.published), (Outcome::Duplicate, 1));
         assert_eq!(sent(), 3);
-        // Further denials of the window cost a read and no write.
+        // Further denials of the window cost nothing.
         working.store().take_usage();
         let flood = working.handle(&at(261), SignedDuration::ZERO, at(261).time()).await.unwrap();
         assert_eq!(flood.outcome, Outcome::Saturated);
-        assert_eq!(working.store().take_usage().requests, 1);
+        assert_eq!(working.store().take_usage().requests, 0);
+    });
+}
+
+#[test]
+fn a_flood_asks_once_in_five_seconds_whether_its_window_is_still_the_open_one() {
+    run(async {
+        let client = table("full").await;
+        let store = || DynamoDbStore::new(client.clone(), "full");
+        let flooded = Detector::new(store(), LeftToCaller, settings());
+        let other = Detector::new(store(), LeftToCaller, settings());
+        let start = denial_of(MONDAY, "any", "x").time();
+        let second = SignedDuration::from_secs(1);
+        let flood = async |from: i32, count: i32, arrival| {
+            let mut outcome = None;
+            for i in from..from + count {
+                let denial = denial_of(MONDAY + 299, &format!("e{i}"), "prod/db");
+                let handled = flooded.handle(&denial, SignedDuration::ZERO, arrival).await;
+                outcome = Some(handled.unwrap().outcome);
+            }
+            (outcome.unwrap(), flooded.store().take_usage().requests)
+        };
+        flood(0, 256, start).await;
+        assert_eq!(flood(300, 500, start + 4 * second).await, (Outcome::Saturated, 0));
+        assert_eq!(flood(900, 100, start + 5 * second).await, (Outcome::Saturated, 1));
+        // Another process opens the next window: a late denial counts there.
+        let next = denial_of(MONDAY + 300, "next", "prod/db");
+        other.handle(&next, SignedDuration::ZERO, start).await.unwrap();
+        assert_eq!(flood(1_100, 1, start + 9 * second).await, (Outcome::Saturated, 0));
+        assert_eq!(flood(1_200, 3, start + 10 * second).await, (Outcome::Counted, 4));
     });
 }
 

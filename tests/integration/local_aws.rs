@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ fn local_aws() -> &'static str {
 /// A local AWS. It ends with this value.
 pub struct Emulator {
     endpoint: String,
-    _stdin: ChildStdin,
+    process: Child,
 }
 
 impl Emulator {
@@ -74,11 +74,18 @@ impl Emulator {
         let endpoint = line.trim().strip_prefix("listening on ").unwrap().to_owned();
         let address = endpoint.strip_prefix("http://").unwrap();
         wait_until(|| answers(address, "/_ministack/health"));
-        Self { endpoint, _stdin: child.stdin.take().unwrap() }
+        Self { endpoint, process: child }
     }
 
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
     }
 }
 

@@ -25,7 +25,7 @@ use super::transport::{Line, Plan, Step, Wire};
 /// After so long Lambda ends an invocation: `Timeout` of `template.yaml`.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Waits before the second and the third attempt.
-const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+const RETRY_AFTER: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 /// Times an event is sent again from the failure queue. At the last of them nothing goes
 /// wrong any more.
 const REDRIVES: usize = 2;
@@ -136,7 +136,7 @@ impl World {
         }
         tasks.await;
         // Requests that were given up may still be on their way.
-        tokio::time::sleep(Duration::from_secs(600)).await;
+        tokio::time::sleep(Duration::from_mins(10)).await;
         let world = Rc::into_inner(world).unwrap();
         (world.schedule, world.counts.into_inner())
     }

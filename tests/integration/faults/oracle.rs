@@ -89,8 +89,7 @@ impl<'a> Oracle<'a> {
 
     fn take(&mut self, write: &Applied) {
         match write.step {
-            Step::Read => {}
-            Step::Admit => {}
+            Step::Read | Step::Admit => {}
             Step::Publish => self.publish(&write.request),
             Step::Roll => self.roll(&write.request),
             Step::Count | Step::Claim | Step::Note | Step::Confirm => {
@@ -200,8 +199,8 @@ impl<'a> Oracle<'a> {
     fn note(&mut self, key: &str, principal: &mut Principal, request: &Value) {
         let Some(kept) = &mut principal.kept else { return };
         let update = request["UpdateExpression"].as_str().unwrap();
-        let hit = &request["ExpressionAttributeValues"][":hit"]["N"];
-        if *hit != kept.state.window.index().to_string() {
+        let hit = request["ExpressionAttributeValues"][":hit"]["N"].as_str().unwrap();
+        if hit.parse() != Ok(kept.state.window.index()) {
             self.verdict.faults.push(format!("{key}: a note of another window"));
         }
         for (i, episode) in kept.state.episodes.iter_mut().enumerate() {

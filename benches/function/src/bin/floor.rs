@@ -7,18 +7,18 @@
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use lambda_runtime::tracing::init_default_subscriber;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use rattle::aws::Environment;
 use rattle::store::dynamodb::expression;
 use rattle::store::item::{Item, name};
+use rattle::telemetry::start_log;
 use serde_json::value::RawValue;
 
 const KEY: &str = "111122223333#AROAEXAMPLEORDERSWK01";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    init_default_subscriber();
+    start_log(|name| std::env::var(name).ok());
     let client = Environment::read(|name| std::env::var(name).ok())?.dynamodb();
     let table = std::env::var("RATTLE_TABLE_NAME")?;
     let same = std::env::var("FLOOR").is_ok_and(|floor| floor == "same");
