@@ -3,16 +3,19 @@
 //! `RATTLE_TEST_SCHEDULES=10000` runs so many schedules, `RATTLE_TEST_SEED=17` the one of
 //! this seed alone, which says more of what it found.
 
+mod budget;
 mod lambda;
 mod oracle;
 mod report;
 mod schedule;
 mod transport;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
+use rattle::store::item::Item;
 use tokio::runtime::{Builder, Handle};
 
 use self::lambda::{Services, World};
@@ -97,24 +100,34 @@ impl Bench {
     }
 
     fn run(&self, schedule: Schedule, report: &mut Report) {
-        let seed = schedule.seed;
-        let services = Services { table: format!("faults-{seed}"), ..self.services.clone() };
-        let table = services.table.clone();
+        let wire = Arc::new(Wire::new(self.real.clone()));
+        let ((schedule, counts), items) = self.in_virtual_time(schedule.seed, |services| {
+            World::run(schedule, services, Arc::clone(&wire))
+        });
+        let applied = wire.applied();
+        let verdict = judge(&schedule, &applied, &items);
+        report.count(&schedule, applied.len(), counts, wire.hits(), verdict);
+    }
+    /// Runs on a clock that passes only while everything waits, with a table of its own,
+    /// whose items are given back.
+    fn in_virtual_time<F: Future>(
+        &self,
+        seed: u64,
+        run: impl FnOnce(Services) -> F,
+    ) -> (F::Output, Vec<Item>) {
+        let table = format!("faults-{seed}");
+        let services = Services { table: table.clone(), ..self.services.clone() };
         self.real.block_on(create_table(&self.dynamodb, &table));
         // The SDK's back-offs are drawn from here.
         fastrand::seed(seed);
-        let wire = Arc::new(Wire::new(self.real.clone()));
         let runtime =
             Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let (schedule, counts) =
-            runtime.block_on(World::run(schedule, services, Arc::clone(&wire)));
+        let output = runtime.block_on(run(services));
         let items = self.real.block_on(async {
             let scan = self.dynamodb.scan().table_name(&table).send().await.unwrap();
             self.dynamodb.delete_table().table_name(&table).send().await.unwrap();
             scan.items.unwrap_or_default()
         });
-        let applied = wire.applied();
-        let verdict = judge(&schedule, &applied, &items);
-        report.count(&schedule, applied.len(), counts, wire.hits(), verdict);
+        (output, items)
     }
 }

@@ -154,7 +154,8 @@ fn secrets(manner: Manner, number: i64, rng: &mut Rng) -> Vec<String> {
     }
 }
 
-fn event(time: i64, id: &str, principal: usize, secrets: &[String]) -> Event {
+/// A denial of one user, as EventBridge delivers it.
+pub fn event(time: i64, id: &str, principal: usize, secrets: &[String]) -> Event {
     let mut record = record(time as f64, id, secrets);
     record["userIdentity"] = json!({
         "type": "IAMUser",

@@ -24,6 +24,7 @@ use fastrand::Rng;
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,6 +131,8 @@ pub struct Wire {
     turn: tokio::sync::Mutex<()>,
     applied: Mutex<Vec<Applied>>,
     hits: Mutex<BTreeMap<(Step, Fault), u64>>,
+    /// When each request was made, whatever came of it.
+    asked: Mutex<Vec<(Step, Instant)>>,
 }
 
 impl Wire {
@@ -139,6 +142,7 @@ impl Wire {
             turn: tokio::sync::Mutex::default(),
             applied: Mutex::default(),
             hits: Mutex::default(),
+            asked: Mutex::default(),
         }
     }
 
@@ -148,6 +152,10 @@ impl Wire {
 
     pub fn hits(&self) -> BTreeMap<(Step, Fault), u64> {
         lock(&self.hits).clone()
+    }
+
+    pub fn asked(&self) -> Vec<(Step, Instant)> {
+        lock(&self.asked).clone()
     }
 
     async fn forward(self: Arc<Self>, to: SharedHttpConnector, request: HttpRequest) -> Answer {
@@ -189,9 +197,14 @@ pub struct Plan {
     pub fault_rate: f64,
     /// A step that is not answered.
     pub unanswered: Option<Step>,
+    /// Whether every request is throttled.
+    pub is_throttled: bool,
+    /// Whether every second request is not answered, and the others just in time.
+    pub is_slow: bool,
     /// What is left of the invocation's time, where something else took the rest.
     pub time_left: Option<Duration>,
     is_out: bool,
+    asked: u32,
 }
 
 impl Plan {
@@ -199,11 +212,21 @@ impl Plan {
         let mut rng = Rng::with_seed(seed);
         let is_short = rng.f64() < fault_rate / 2.0;
         let time_left = is_short.then(|| Duration::from_millis(rng.u64(1..12_000)));
-        Self { rng, fault_rate, unanswered: None, time_left, is_out: false }
+        Self {
+            rng,
+            fault_rate,
+            unanswered: None,
+            is_throttled: false,
+            is_slow: false,
+            time_left,
+            is_out: false,
+            asked: 0,
+        }
     }
 
     fn latency(&mut self) -> Duration {
         Duration::from_millis(match self.rng.u32(0..10) {
+            _ if self.is_slow => 1_900,
             0 => self.rng.u64(100..900),
             _ => self.rng.u64(1..30),
         })
@@ -213,7 +236,11 @@ impl Plan {
         if self.is_out {
             return Some(Fault::Outage);
         }
-        if self.unanswered == Some(step) {
+        if self.is_throttled {
+            return Some(Fault::Throttled(When::Before));
+        }
+        self.asked += 1;
+        if self.unanswered == Some(step) || self.is_slow && self.asked % 2 == 1 {
             return Some(Fault::Silence(When::Before));
         }
         // Counting is the commonest by far.
@@ -250,6 +277,7 @@ impl Line {
 
     async fn pass(self, to: SharedHttpConnector, request: HttpRequest) -> Answer {
         let (step, _) = read(request.body().bytes().unwrap_or_default());
+        lock(&self.wire.asked).push((step, Instant::now()));
         let (latency, fault, late_by) = {
             let mut plan = lock(&self.plan);
             (plan.latency(), plan.fault(step), plan.rng.u64(3_000..90_000))
