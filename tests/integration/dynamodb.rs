@@ -28,7 +28,7 @@ use crate::local_aws::{strict_table, table};
 use crate::properties::history;
 use crate::support::{MONDAY, denial_of, project_file};
 
-fn run<T>(test: impl Future<Output = T>) -> T {
+pub fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 

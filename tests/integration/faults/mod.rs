@@ -6,6 +6,7 @@
 mod budget;
 mod lambda;
 mod oracle;
+mod regressions;
 mod report;
 mod schedule;
 mod transport;

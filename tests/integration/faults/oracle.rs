@@ -203,10 +203,22 @@ impl<'a> Oracle<'a> {
         if hit.parse() != Ok(kept.state.window.index()) {
             self.verdict.faults.push(format!("{key}: a note of another window"));
         }
-        for (i, episode) in kept.state.episodes.iter_mut().enumerate() {
-            if update.contains(&format!("#hit_window[{i}]")) {
-                episode.hit_window = Some(kept.state.window);
+        let window = Some(kept.state.window);
+        for i in 0..2 {
+            if !update.contains(&format!("#hit_window[{i}]")) {
+                continue;
             }
+            let denials = || principal.counted.keys().map(|digest| self.events[digest]);
+            let is_hit = principal.seen.iter().any(|state| {
+                let assessment = Assessment::of(state, &self.policy);
+                denials()
+                    .map(|denial| decide(state, &assessment, denial, &self.policy))
+                    .any(|decision| decision.episodes[i].hit_window == window)
+            });
+            if !is_hit {
+                self.verdict.faults.push(format!("{key}: a note of a hit that was none"));
+            }
+            kept.state.episodes[i].hit_window = window;
         }
     }
 
