@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use rattle::store::item::Item;
 use tokio::runtime::{Builder, Handle};
 
@@ -91,9 +92,14 @@ impl Bench {
         let real = receiver.recv().unwrap();
         let environment = environment(emulator.endpoint());
         let dynamodb = environment.dynamodb();
-        let create = environment.sns();
-        let topic = real.block_on(async { create.create_topic().name("alerts").send().await });
         let http_client: SharedHttpClient = dynamodb.config().http_client().unwrap();
+        // Whatever the machine does besides, the local AWS gets there.
+        let patient = dynamodb.config().to_builder().timeout_config(TimeoutConfig::disabled());
+        let dynamodb = aws_sdk_dynamodb::Client::from_conf(patient.build());
+        let patient =
+            environment.sns().config().to_builder().timeout_config(TimeoutConfig::disabled());
+        let create = aws_sdk_sns::Client::from_conf(patient.build());
+        let topic = real.block_on(async { create.create_topic().name("alerts").send().await });
         let topic = topic.unwrap().topic_arn.unwrap();
         let table = String::new();
         let services = Services { environment, http_client, table, topic };

@@ -396,10 +396,12 @@ struct Disturbed {
 impl HttpClient for Disturbed {
     fn http_connector(
         &self,
-        settings: &HttpConnectorSettings,
+        _: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let to = self.services.http_connector(settings, components);
+        // The local AWS may be slow when the machine is: that is no fault of the script.
+        let patient = HttpConnectorSettings::builder().build();
+        let to = self.services.http_connector(&patient, components);
         SharedHttpConnector::new(Connection { line: self.line.clone(), to })
     }
 }
