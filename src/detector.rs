@@ -126,7 +126,12 @@ impl<S: Store, P: Sink> Detector<S, P> {
     ) -> Outcomes<(), S, P> {
         let policy = &self.settings.policy;
         let mut assessment = handled.assessment;
-        if kept.pending.as_ref().is_some_and(|pending| is_ours(pending, denial, now)) {
+        if let Some(pending) = kept.pending.as_ref().filter(|pending| is_ours(pending, denial, now))
+        {
+            // Claimed by the very write that counted it, when it closed a window.
+            let is_new =
+                handled.outcome == Outcome::Counted && pending.claimed_by == denial.digest();
+            handled.finding = is_new.then(|| pending.finding.clone());
             self.send_pending(&mut kept, now, handled).await?;
             assessment = Assessment::of(&kept.state, policy);
         }
@@ -178,13 +183,13 @@ impl<S: Store, P: Sink> Detector<S, P> {
         now: Timestamp,
         handled: &mut Handled,
     ) -> Outcomes<(), S, P> {
-        let Some(Pending { finding, .. }) = &kept.pending else {
+        let Some(pending) = &kept.pending else {
             return Ok(());
         };
         let sent = if kept.muted_until > now.as_second() {
             Sent::Muted
         } else {
-            self.publish(finding, now).await?
+            self.publish(pending, now).await?
         };
         let confirmed = self.store.confirm(kept, sent).await.map_err(DetectorError::Store)?;
         match sent {
@@ -196,9 +201,13 @@ impl<S: Store, P: Sink> Detector<S, P> {
         Ok(())
     }
 
-    async fn publish(&self, finding: &Finding, now: Timestamp) -> Outcomes<Sent, S, P> {
+    async fn publish(&self, pending: &Pending, now: Timestamp) -> Outcomes<Sent, S, P> {
+        let finding = &pending.finding;
         let limit = self.settings.max_alerts_per_hour;
-        let admission = self.store.admit_alert(&finding.id, limit, now).await;
+        // The hour of the claim: a finding that is tried again later gets the same answer, so
+        // that a storm it has to announce is announced.
+        let claimed_at = Timestamp::from_second(pending.claimed_at).unwrap_or(now);
+        let admission = self.store.admit_alert(&finding.id, limit, claimed_at).await;
         match admission.map_err(DetectorError::Store)? {
             Admission::Send => {
                 self.sink.publish(finding).await.map_err(DetectorError::Sink)?;

@@ -1,5 +1,7 @@
 //! The Lambda function: one EventBridge event in, one delivery to the detector.
 
+use std::time::Duration;
+
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
@@ -18,6 +20,9 @@ use crate::telemetry::Metrics;
 use crate::text::Text;
 
 const SOURCE: &str = "aws.secretsmanager";
+/// Longest time of one delivery, its waits and retries included: shorter than the function's
+/// time-out, so that what failed is named, and the process lives on.
+pub const DEADLINE: Duration = Duration::from_secs(25);
 /// Seconds that a clock may be wrong.
 const MAX_FUTURE_SECONDS: i64 = 900;
 const MAX_QUOTED_BYTES: usize = 60;
@@ -37,6 +42,9 @@ pub enum Failure {
     /// The alert cannot be published. It may be later.
     #[error("the alert is not published: {0}")]
     Publish(SnsError),
+    /// It took too long. It may be faster later.
+    #[error("it is not done after {} seconds", DEADLINE.as_secs())]
+    OutOfTime,
 }
 
 /// Why an event is rejected.
@@ -65,6 +73,7 @@ impl Failure {
             Self::Store(_) => "StoreUnavailable",
             Self::CorruptItem(_) => "CorruptItem",
             Self::Publish(_) => "AlertNotPublished",
+            Self::OutOfTime => "OutOfTime",
         }
     }
 }
@@ -103,7 +112,8 @@ impl<P: Sink<Error = SnsError>> Function<P> {
     /// Handles one event that arrived `now`, and writes its metrics.
     pub async fn handle(&self, event: &RawValue, now: Timestamp) -> Result<(), Failure> {
         let mut metrics = Metrics::default();
-        let result = self.deliver(event, now, &mut metrics).await;
+        let delivered = tokio::time::timeout(DEADLINE, self.deliver(event, now, &mut metrics));
+        let result = delivered.await.unwrap_or(Err(Failure::OutOfTime));
         if let Err(failure) = &result {
             metrics.rejected += u32::from(matches!(failure, Failure::Rejected(_)));
             error!(error_type = failure.error_type(), error = %failure, "the invocation failed");

@@ -41,6 +41,22 @@ pub fn decide(
 ) -> Decision {
     let known = state.known_secrets();
     let names_a_new_secret = !denial.secrets().buckets().difference(&known).is_empty();
+    decide_on(state, assessment, names_a_new_secret, policy)
+}
+
+/// Decides about a state whose open window is about to close, as the deliveries of its
+/// denials did or should have done: one of them may have ended before it decided.
+pub fn decide_at_close(state: &PrincipalState, policy: &Policy) -> Decision {
+    let names_a_new_secret = !state.secrets.difference(&state.known_secrets()).is_empty();
+    decide_on(state, &Assessment::of(state, policy), names_a_new_secret, policy)
+}
+
+fn decide_on(
+    state: &PrincipalState,
+    assessment: &Assessment,
+    names_a_new_secret: bool,
+    policy: &Policy,
+) -> Decision {
     let [mut denials, mut secrets] = state.episodes;
     let mut report = None;
 

@@ -15,7 +15,7 @@ pub mod state;
 pub mod window;
 
 pub use assessment::{Assessment, Row};
-pub use decision::{Decision, Report, decide};
+pub use decision::{Decision, Report, decide, decide_at_close};
 pub use finding::Finding;
 pub use policy::Policy;
 pub use secret_set::SecretSet;

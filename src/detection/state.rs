@@ -134,14 +134,20 @@ impl PrincipalState {
 
     /// Receives one delivery. `age` is the time between the event and its arrival.
     pub fn receive(&mut self, denial: &Denial, age: SignedDuration, policy: &Policy) -> Outcome {
+        let window = Window::containing(denial.time());
+        if window > self.window && !self.has_counted(denial) {
+            self.roll(window, policy);
+            self.open(denial);
+        }
+        self.receive_in_open_window(denial, age)
+    }
+
+    /// The same, without closing the open window: a denial of a newer one counts in it too.
+    pub fn receive_in_open_window(&mut self, denial: &Denial, age: SignedDuration) -> Outcome {
         if self.has_counted(denial) {
             return Outcome::Duplicate;
         }
-        let window = Window::containing(denial.time());
-        if window > self.window {
-            self.roll(window, policy);
-            self.open(denial);
-        } else if self.ids.len() >= MAX_IDS {
+        if self.ids.len() >= MAX_IDS {
             return Outcome::Saturated;
         }
         self.count(denial, age);
@@ -151,7 +157,7 @@ impl PrincipalState {
     /// Whether the event was counted in the open window or in the one before.
     pub fn has_counted(&self, denial: &Denial) -> bool {
         let digest = denial.digest();
-        holds(&self.ids, digest) || holds(&self.ids_before, digest)
+        [&self.ids, &self.ids_before].iter().any(|ids| ids.binary_search(&digest).is_ok())
     }
 
     /// Days since the principal was first seen.
@@ -262,8 +268,4 @@ impl PrincipalState {
             }
         }
     }
-}
-
-fn holds(ids: &[EventDigest], digest: EventDigest) -> bool {
-    ids.binary_search(&digest).is_ok()
 }

@@ -33,8 +33,9 @@ pub(super) const MAX_RACES: u32 = 8;
 const FIRST_WAIT_MS: u64 = 5;
 /// Time in which another invocation has usually published what it claimed.
 const PUBLISHED_WITHIN: Duration = Duration::from_millis(100);
-/// Hours for which the count of alerts of one hour is kept.
-const STORM_RETENTION_SECONDS: i64 = 48 * 3600;
+/// How long the count of alerts of one hour is kept: longer than a failure queue keeps the
+/// event that will ask for it again.
+const STORM_RETENTION_SECONDS: i64 = 15 * 24 * 3600;
 /// States remembered by one process, of some kilobytes each.
 const MAX_REMEMBERED: usize = 512;
 /// Seconds for which a window that was full is taken to be still open. Meanwhile another
@@ -83,12 +84,14 @@ impl DynamoDbStore {
         Ok(item.as_ref().map(item::decode).transpose()?)
     }
 
-    /// One `UpdateItem` that counts a denial in the window that is open.
+    /// One `UpdateItem` that counts a denial in the window that is open, if that is not older;
+    /// or in `held`, if that is still open and its finding waits.
     async fn count(
         &self,
         denial: &Denial,
         age: SignedDuration,
         now: Timestamp,
+        held: Option<Window>,
     ) -> Result<Written, DynamoDbError> {
         let recent = u32::from(age <= SignedDuration::from_secs(MAX_AGE_SECONDS));
         let digest = Blob::new(denial.digest().to_bytes());
@@ -117,9 +120,14 @@ impl DynamoDbStore {
             .expression_attribute_values(":now", item::number(now.as_second()))
             .expression_attribute_values(
                 ":window",
-                item::number(Window::containing(denial.time()).index()),
+                item::number(held.unwrap_or(Window::containing(denial.time())).index()),
             )
             .expression_attribute_values(":evidence", item::encode_evidence(&Evidence::of(denial)));
+        if held.is_some() {
+            update = update
+                .condition_expression(expression::COUNTS_HELD)
+                .expression_attribute_names("#pending", name::PENDING);
+        }
         update = if secrets.is_empty() {
             update.update_expression(expression::COUNT)
         } else {
@@ -184,8 +192,11 @@ impl DynamoDbStore {
             return Transition::Replace { kept: Box::new(kept), read: None };
         };
         let mut kept = before.clone();
-        match kept.state.receive(denial, age, policy) {
-            Outcome::Counted if kept.state.window == before.state.window => Transition::Count,
+        match kept.receive(denial, age, now, policy) {
+            Outcome::Counted if kept.state.window == before.state.window => {
+                let is_newer = Window::containing(denial.time()) > before.state.window;
+                Transition::Count { held: is_newer.then_some(before.state.window) }
+            }
             Outcome::Counted => {
                 kept.version += 1;
                 let kept = Box::new(kept.renewed());
@@ -203,18 +214,25 @@ impl DynamoDbStore {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
+        // Whether what was found may be out of date.
+        let mut is_remembered = matches!(expectation, Expectation::NewerWindow(_));
         let mut found = match expectation {
             Expectation::NewerWindow(kept) | Expectation::Saturated(kept) => Some(*kept),
             Expectation::ProbablyFull => self.read(denial.principal().key()).await?,
-            Expectation::OpenWindow => match self.count(denial, age, now).await? {
-                Written::Stored(before) => return counted(before, denial, age, policy),
+            Expectation::OpenWindow => match self.count(denial, age, now, None).await? {
+                Written::Stored(before) => return counted(before, denial, age),
                 Written::Refused(item) => item.as_ref().map(item::decode).transpose()?,
             },
         };
         for race in 0..MAX_RACES {
             let written = match Self::transition(found, denial, age, now, policy) {
+                Transition::Nothing(_) if is_remembered => {
+                    found = self.read(denial.principal().key()).await?;
+                    is_remembered = false;
+                    continue;
+                }
                 Transition::Nothing(received) => return Ok(*received),
-                Transition::Count => self.count(denial, age, now).await?,
+                Transition::Count { held } => self.count(denial, age, now, held).await?,
                 Transition::Replace { kept, read } => {
                     if race > 1 {
                         self.wait(race).await;
@@ -228,9 +246,10 @@ impl DynamoDbStore {
                 }
             };
             match written {
-                Written::Stored(before) => return counted(before, denial, age, policy),
+                Written::Stored(before) => return counted(before, denial, age),
                 Written::Refused(item) => found = item.as_ref().map(item::decode).transpose()?,
             }
+            is_remembered = false;
             self.table.used(|usage| usage.lost_races += 1);
         }
         Err(DynamoDbError::Contended)
@@ -316,8 +335,8 @@ enum Expectation {
 
 /// What is to be done after the one request did not count a denial.
 enum Transition {
-    /// The window is open by now: count in it.
-    Count,
+    /// The window is open by now, or held open: count in it.
+    Count { held: Option<Window> },
     /// Store this state in place of the one that was read.
     Replace { kept: Box<Kept>, read: Option<u64> },
     /// Nothing.
@@ -364,6 +383,7 @@ impl Store for DynamoDbStore {
             .expression_attribute_values(":window", item::number(kept.state.window.index()))
             .expression_attribute_values(":pending", item::encode_pending(&pending))
             .expression_attribute_values(":told", item::encode_told(&decision.told))
+            .expression_attribute_values(":noted", item::encode_hits(&kept.state.episodes))
             .expression_attribute_values(":one", item::number(1));
         for (name, value) in item::encode_episodes(&decision.episodes) {
             update = update
@@ -396,29 +416,35 @@ impl Store for DynamoDbStore {
     }
 
     async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), DynamoDbError> {
-        let mut update = self
+        let is_new = [0, 1].map(|signal: usize| {
+            decision.episodes[signal].hit_window != kept.state.episodes[signal].hit_window
+        });
+        let update = match is_new {
+            [true, true] => expression::NOTE_HITS,
+            [true, false] => expression::NOTE_HIT[0],
+            [false, true] => expression::NOTE_HIT[1],
+            [false, false] => return Ok(()),
+        };
+        let update = self
             .table
             .update(&kept.key)
-            .update_expression(expression::NOTE_HIT)
+            .update_expression(update)
             .condition_expression(expression::IS_ASSESSED)
             .expression_attribute_names("#version", name::VERSION)
             .expression_attribute_names("#alert_seq", name::ALERT_SEQ)
             .expression_attribute_names("#window", name::WINDOW)
+            .expression_attribute_names("#hit_window", name::HIT_WINDOW)
             .expression_attribute_values(":seq", item::number(kept.state.alert_seq))
             .expression_attribute_values(":window", item::number(kept.state.window.index()))
+            .expression_attribute_values(":hit", item::number(kept.state.window.index()))
             .expression_attribute_values(":one", item::number(1));
-        for (name, value) in item::encode_episodes(&decision.episodes) {
-            if name == name::HIT_WINDOW {
-                update = update
-                    .expression_attribute_names("#hit_window", name)
-                    .expression_attribute_values(":hit_window", value);
-            }
-        }
         // Refused: another claimed or rolled on, and with it stored what it saw.
         let written = self.table.send_update(update).await?;
-        self.remember_written(written, |kept| {
-            for (episode, noted) in kept.state.episodes.iter_mut().zip(decision.episodes) {
-                episode.hit_window = noted.hit_window;
+        self.remember_written(written, |after| {
+            for (episode, is_new) in after.state.episodes.iter_mut().zip(is_new) {
+                if is_new {
+                    episode.hit_window = Some(kept.state.window);
+                }
             }
         })
         .map(drop)
@@ -498,10 +524,9 @@ fn counted(
     before: Option<Item>,
     denial: &Denial,
     age: SignedDuration,
-    policy: &Policy,
 ) -> Result<Received, DynamoDbError> {
     let mut kept = item::decode(&before.unwrap_or_default())?;
-    let outcome = kept.state.receive(denial, age, policy);
+    let outcome = kept.state.receive_in_open_window(denial, age);
     kept.version += 1;
     Ok(Received { kept, outcome })
 }

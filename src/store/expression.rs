@@ -11,6 +11,12 @@ pub const COUNT_SECRETS: &str = "ADD #version :one, #n5 :recent, #n1h :one, #n1d
 pub const COUNTS: &str = "#format = :format AND #expires_at > :now AND #window >= :window \
                           AND size(#ids) < :cap AND NOT contains(#ids, :digest) \
                           AND NOT contains(#ids_prev, :digest)";
+/// The same for a denial of a newer window, which this window stays open for while a
+/// finding waits.
+pub const COUNTS_HELD: &str = "#format = :format AND #expires_at > :now AND \
+                               #window = :window AND attribute_exists(#pending) AND \
+                               size(#ids) < :cap AND NOT contains(#ids, :digest) AND \
+                               NOT contains(#ids_prev, :digest)";
 /// No item, or one that has expired.
 pub const IS_NEW: &str = "attribute_not_exists(#principal) OR #expires_at <= :now";
 /// The item as it was read. A mute is set by hand, perhaps without a new version.
@@ -24,11 +30,16 @@ pub const IS_UNCHANGED_MUTED: &str = "#version = :version AND #format = :format 
 pub const CLAIM: &str = "SET #alert_seq = :next, #pending = :pending, \
                          #alert_window = :alert_window, #hit_window = :hit_window, \
                          #alert_count = :alert_count, #told = :told ADD #version :one";
-/// Nobody else claimed, and the window that was assessed is still open.
-pub const IS_CLAIMABLE: &str =
-    "#alert_seq = :seq AND #window = :window AND attribute_not_exists(#pending)";
-/// Stores the windows of the last hits.
-pub const NOTE_HIT: &str = "SET #hit_window = :hit_window ADD #version :one";
+/// Nobody else claimed, the window that was assessed is still open, and no hit was noted
+/// since.
+pub const IS_CLAIMABLE: &str = "#alert_seq = :seq AND #window = :window AND \
+                                #hit_window = :noted AND attribute_not_exists(#pending)";
+/// Stores the window of the last hit, by signal. The other signal's may have been stored
+/// meanwhile, and is left alone.
+pub const NOTE_HIT: [&str; 2] =
+    ["SET #hit_window[0] = :hit ADD #version :one", "SET #hit_window[1] = :hit ADD #version :one"];
+/// The same for both.
+pub const NOTE_HITS: &str = "SET #hit_window[0] = :hit, #hit_window[1] = :hit ADD #version :one";
 /// The state that was assessed.
 pub const IS_ASSESSED: &str = "#alert_seq = :seq AND #window = :window";
 /// Takes a published finding away.

@@ -153,13 +153,21 @@ pub fn decode(item: &Item) -> Result<Kept, CorruptItem> {
 
 /// The episodes as attributes.
 pub fn encode_episodes(episodes: &[Episode; 2]) -> [(&'static str, AttributeValue); 3] {
-    // Window 0 lies in 1970: far enough in the past to stand for never.
-    let window = |window: Option<Window>| number(window.map_or(0, Window::index));
     [
         (name::ALERT_WINDOW, list(episodes.map(|e| window(e.alert_window)))),
-        (name::HIT_WINDOW, list(episodes.map(|e| window(e.hit_window)))),
+        (name::HIT_WINDOW, encode_hits(episodes)),
         (name::ALERT_COUNT, list(episodes.map(|e| number(e.alert_count)))),
     ]
+}
+
+/// The windows of the last hits, as an attribute.
+pub fn encode_hits(episodes: &[Episode; 2]) -> AttributeValue {
+    list(episodes.map(|e| window(e.hit_window)))
+}
+
+/// Window 0 lies in 1970: far enough in the past to stand for never.
+fn window(window: Option<Window>) -> AttributeValue {
+    number(window.map_or(0, Window::index))
 }
 
 /// What was told, as an attribute: denials of the hour and of the day, then secrets.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::cloudtrail::Denial;
 use crate::cloudtrail::denial::EventDigest;
 use crate::detection::finding::Finding;
-use crate::detection::{Decision, Outcome, Policy, PrincipalState};
+use crate::detection::{Decision, Outcome, Policy, PrincipalState, Window, decide_at_close};
 use crate::text::Text;
 
 /// Days after the newest window when a state expires.
@@ -64,6 +64,33 @@ impl Kept {
     /// Whether it is none any more.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now.as_second()
+    }
+
+    /// Receives one delivery. Before a window closes, what is due in it is claimed: whoever
+    /// should have done so ended first, or is about to find it closed. While another finding
+    /// waits to be sent that cannot be, and the window stays open.
+    pub fn receive(
+        &mut self,
+        denial: &Denial,
+        age: SignedDuration,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Outcome {
+        if Window::containing(denial.time()) > self.state.window {
+            let decision = decide_at_close(&self.state, policy);
+            if let Some(report) = &decision.report {
+                if self.pending.is_some() {
+                    return self.state.receive_in_open_window(denial, age);
+                }
+                self.state.settle(&decision);
+                self.pending = Some(Pending {
+                    finding: Finding::new(&self.state, report, denial, policy),
+                    claimed_by: denial.digest(),
+                    claimed_at: now.as_second(),
+                });
+            }
+        }
+        self.state.receive(denial, age, policy)
     }
 
     /// With the time of expiry that its newest window gives.

@@ -28,7 +28,7 @@ use crate::local_aws::{strict_table, table};
 use crate::properties::history;
 use crate::support::{MONDAY, denial_of, project_file};
 
-fn run<T>(test: impl Future<Output = T>) -> T {
+pub fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 
@@ -412,8 +412,11 @@ fn every_expression_passes_a_strict_parser() {
         for (update, condition) in [
             (expression::COUNT, Some(expression::COUNTS)),
             (expression::COUNT_SECRETS, Some(expression::COUNTS)),
+            (expression::COUNT, Some(expression::COUNTS_HELD)),
             (expression::CLAIM, Some(expression::IS_CLAIMABLE)),
-            (expression::NOTE_HIT, Some(expression::IS_ASSESSED)),
+            (expression::NOTE_HIT[0], Some(expression::IS_ASSESSED)),
+            (expression::NOTE_HIT[1], Some(expression::IS_ASSESSED)),
+            (expression::NOTE_HITS, Some(expression::IS_ASSESSED)),
             (expression::CONFIRM, Some(expression::IS_OURS)),
             (expression::SUPPRESS, Some(expression::IS_OURS)),
             (expression::ADMIT, Some(expression::IS_ADMITTED)),
@@ -466,7 +469,7 @@ fn value(placeholder: &str) -> AttributeValue {
         ":digest" => AttributeValue::B(Blob::new([0; 8])),
         ":secrets" => AttributeValue::Ns(vec!["1".into()]),
         ":evidence" | ":pending" => AttributeValue::M(HashMap::new()),
-        ":alert_window" | ":hit_window" | ":alert_count" | ":told" => list(),
+        ":noted" | ":alert_window" | ":hit_window" | ":alert_count" | ":told" => list(),
         _ => item::number(1),
     }
 }

@@ -31,6 +31,10 @@ pub async fn strict_table(name: &str) -> Client {
 }
 
 pub fn client(endpoint: &str) -> Client {
+    environment(endpoint).dynamodb()
+}
+
+pub fn environment(endpoint: &str) -> Environment {
     let variable = |name: &str| {
         let value = match name {
             "AWS_REGION" => "eu-west-1",
@@ -41,12 +45,22 @@ pub fn client(endpoint: &str) -> Client {
         };
         Some(value.to_owned())
     };
-    Environment::read(variable).unwrap().dynamodb()
+    Environment::read(variable).unwrap()
 }
 
 fn local_aws() -> &'static str {
-    static ENDPOINT: OnceLock<String> = OnceLock::new();
-    ENDPOINT.get_or_init(|| {
+    static EMULATOR: OnceLock<Emulator> = OnceLock::new();
+    EMULATOR.get_or_init(Emulator::start).endpoint()
+}
+
+/// A local AWS. It ends with this value.
+pub struct Emulator {
+    endpoint: String,
+    process: Child,
+}
+
+impl Emulator {
+    pub fn start() -> Self {
         let mut child = Command::new(tool("venv/bin/python"))
             .arg(project_file("tests/emulator/local_aws.py"))
             .arg("--until-stdin-closes")
@@ -60,9 +74,19 @@ fn local_aws() -> &'static str {
         let endpoint = line.trim().strip_prefix("listening on ").unwrap().to_owned();
         let address = endpoint.strip_prefix("http://").unwrap();
         wait_until(|| answers(address, "/_ministack/health"));
-        keep_until_exit(child);
-        endpoint
-    })
+        Self { endpoint, process: child }
+    }
+
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
 }
 
 fn strict_dynamodb() -> &'static str {
@@ -113,7 +137,7 @@ fn answers(address: &str, path: &str) -> bool {
         && answer.ends_with(b"200")
 }
 
-async fn create_table(client: &Client, name: &str) {
+pub async fn create_table(client: &Client, name: &str) {
     let key = "principal";
     client
         .create_table()

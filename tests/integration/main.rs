@@ -14,6 +14,8 @@ mod decisions;
 #[cfg(feature = "lambda")]
 mod dynamodb;
 mod email;
+#[cfg(feature = "lambda")]
+mod faults;
 mod findings;
 mod hostile_input;
 #[cfg(feature = "lambda")]

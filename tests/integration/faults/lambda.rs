@@ -1,0 +1,209 @@
+//! Plays Lambda: processes of the real function code, each with a memory of its own; an
+//! event that fails is tried twice more, then waits in the failure queue until it is sent
+//! again.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
+use jiff::Timestamp;
+use rattle::aws::Environment;
+use rattle::config::Settings;
+use rattle::detector::Detector;
+use rattle::function::{Failure, Function};
+use rattle::sink::sns::SnsSink;
+use rattle::store::dynamodb::DynamoDbStore;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::schedule::{Delivery, Schedule};
+use super::transport::{Line, Plan, Step, Wire};
+
+/// After so long Lambda ends an invocation: `Timeout` of `template.yaml`.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// Waits before the second and the third attempt.
+const RETRY_AFTER: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
+/// Times an event is sent again from the failure queue. At the last of them nothing goes
+/// wrong any more.
+const REDRIVES: usize = 2;
+
+/// The services, and what this schedule has there.
+#[derive(Clone)]
+pub struct Services {
+    pub environment: Environment,
+    pub http_client: SharedHttpClient,
+    pub table: String,
+    pub topic: String,
+}
+
+/// How an invocation ended.
+#[derive(Debug)]
+pub enum Ended {
+    Well,
+    Failed(Failure),
+    Killed,
+    OutOfTime,
+}
+
+/// One process of the function.
+pub struct Process {
+    line: Line,
+    function: Function<SnsSink<Box<dyn Fn() -> aws_sdk_sns::Client>>>,
+}
+
+impl Process {
+    pub fn start(services: &Services, wire: &Arc<Wire>, settings: Settings) -> Self {
+        let line = Line::new(Arc::clone(wire));
+        let http_client = line.in_front_of(services.http_client.clone());
+        let dynamodb = services.environment.dynamodb();
+        let dynamodb = aws_sdk_dynamodb::Client::from_conf(
+            dynamodb
+                .config()
+                .to_builder()
+                .http_client(http_client.clone())
+                .retry_partition(own_retries())
+                .build(),
+        );
+        let environment = services.environment.clone();
+        let sns = Box::new(move || {
+            let config = environment.sns().config().to_builder().http_client(http_client.clone());
+            aws_sdk_sns::Client::from_conf(config.retry_partition(own_retries()).build())
+        });
+        let store = DynamoDbStore::new(dynamodb, services.table.clone());
+        let sink = SnsSink::new(services.topic.clone(), sns as Box<dyn Fn() -> _>);
+        Self { line, function: Function::new(Detector::new(store, sink, settings), None) }
+    }
+
+    pub async fn invoke(&self, event: &RawValue, now: Timestamp, plan: Plan) -> Ended {
+        let limit = plan.time_left.unwrap_or(TIMEOUT);
+        self.line.begin(plan);
+        let handled = tokio::time::timeout(limit, Box::pin(self.function.handle(event, now)));
+        tokio::select! {
+            handled = handled => match handled {
+                Ok(Ok(())) => Ended::Well,
+                Ok(Err(failure)) => Ended::Failed(failure),
+                Err(_) => Ended::OutOfTime,
+            },
+            () = self.line.killed() => Ended::Killed,
+        }
+    }
+}
+
+/// Everything that runs for one schedule.
+pub struct World {
+    pub schedule: Schedule,
+    services: Services,
+    wire: Arc<Wire>,
+    idle: RefCell<Vec<Process>>,
+    begin: Instant,
+    counts: RefCell<Counts>,
+}
+
+/// What happened, besides faults.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    pub invocations: u64,
+    pub killed: u64,
+    pub out_of_time: u64,
+    pub failed: u64,
+    pub redriven: u64,
+    /// Events that failed even when nothing went wrong any more, and how.
+    pub for_ever: Vec<String>,
+}
+
+impl World {
+    /// Delivers everything, until nothing is left to deliver.
+    pub async fn run(
+        schedule: Schedule,
+        services: Services,
+        wire: Arc<Wire>,
+    ) -> (Schedule, Counts) {
+        let world = Rc::new(Self {
+            schedule,
+            services,
+            wire,
+            idle: RefCell::default(),
+            begin: Instant::now(),
+            counts: RefCell::default(),
+        });
+        let tasks = tokio::task::LocalSet::new();
+        for (number, delivery) in world.schedule.deliveries.iter().copied().enumerate() {
+            let world = Rc::clone(&world);
+            tasks.spawn_local(async move { world.deliver(number as u64, delivery).await });
+        }
+        tasks.await;
+        // Requests that were given up may still be on their way.
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        let world = Rc::into_inner(world).unwrap();
+        (world.schedule, world.counts.into_inner())
+    }
+
+    async fn deliver(&self, number: u64, delivery: Delivery) {
+        tokio::time::sleep(delivery.after).await;
+        let mut endings = Vec::new();
+        for round in 0..=REDRIVES {
+            let quiet = [1.0, 0.5, 0.0][round];
+            for attempt in 0..=RETRY_AFTER.len() {
+                let seed = hash([self.schedule.seed, number, round as u64, attempt as u64]);
+                let plan = Plan::new(seed, self.schedule.fault_rate * quiet);
+                let ended = self.invoke(delivery.event, plan).await;
+                if matches!(ended, Ended::Well) {
+                    return;
+                }
+                endings.push(match ended {
+                    Ended::Failed(failure) => failure.to_string(),
+                    other => format!("{other:?}"),
+                });
+                if let Some(wait) = RETRY_AFTER.get(attempt) {
+                    tokio::time::sleep(*wait).await;
+                }
+            }
+            let hours = 1 + hash([self.schedule.seed, number, round as u64]) % 5;
+            tokio::time::sleep(Duration::from_secs(hours * 3_600)).await;
+            self.counts.borrow_mut().redriven += u64::from(round < REDRIVES);
+        }
+        let id = self.schedule.events[delivery.event].denial.event_id().clone();
+        self.counts.borrow_mut().for_ever.push(format!("{id}: {endings:?}"));
+    }
+
+    async fn invoke(&self, event: usize, mut plan: Plan) -> Ended {
+        if self.schedule.topic_is_down.contains(&self.begin.elapsed()) {
+            plan.unanswered = Some(Step::Publish);
+        }
+        let process = self.idle.borrow_mut().pop().unwrap_or_else(|| {
+            Process::start(&self.services, &self.wire, self.schedule.settings.clone())
+        });
+        let now = self.schedule.begins + self.begin.elapsed().as_secs().cast_signed();
+        let now = Timestamp::from_second(now).unwrap();
+        let ended = process.invoke(&self.schedule.events[event].envelope, now, plan).await;
+        let mut counts = self.counts.borrow_mut();
+        counts.invocations += 1;
+        match ended {
+            Ended::Well => {}
+            Ended::Failed(_) => counts.failed += 1,
+            Ended::Killed => counts.killed += 1,
+            Ended::OutOfTime => counts.out_of_time += 1,
+        }
+        if matches!(ended, Ended::Well | Ended::Failed(_)) {
+            self.idle.borrow_mut().push(process);
+        }
+        ended
+    }
+}
+
+/// The tokens that the SDK pays for retries with are shared by all of a process, and here each
+/// process is one of Lambda's.
+fn own_retries() -> RetryPartition {
+    RetryPartition::custom("process").token_bucket(TokenBucket::default()).build()
+}
+
+/// A seed made of several numbers.
+fn hash<const N: usize>(numbers: [u64; N]) -> u64 {
+    numbers.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, number| {
+        let mixed = (hash ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed ^ (mixed >> 29)
+    })
+}

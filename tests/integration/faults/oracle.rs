@@ -1,0 +1,454 @@
+//! What must be true of a schedule after it: the pure core, folded over the writes in the
+//! order in which they were applied, says what the items, the findings and the messages
+//! must be.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::SignedDuration;
+use rattle::alert::json::FindingLine;
+use rattle::cloudtrail::Denial;
+use rattle::cloudtrail::denial::EventDigest;
+use rattle::detection::finding::Finding;
+use rattle::detection::secret_set::SecretSet;
+use rattle::detection::{Assessment, Outcome, Policy, PrincipalState, Scale, Window, decide};
+use rattle::store::item::{self, Item};
+use rattle::store::{Kept, Pending};
+use serde_json::Value;
+
+use super::schedule::Schedule;
+use super::transport::{Applied, Step};
+
+/// An age past which a denial is no part of a burst.
+const OLD: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a schedule came to.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    pub denials: u64,
+    /// Denials whose write was applied twice, though the item held their id.
+    pub doubles: u64,
+    /// Denials counted again after two newer windows of their principal had been opened:
+    /// the item no longer held their id.
+    pub forgotten: u64,
+    pub findings: u64,
+    pub held_back: u64,
+    pub messages: u64,
+    /// Findings that nobody was told of.
+    pub lost: u64,
+    /// Everything that is wrong.
+    pub faults: Vec<String>,
+}
+
+/// Judges a schedule by what was applied, and by the items that were there at its end.
+pub fn judge(schedule: &Schedule, applied: &[Applied], items: &[Item]) -> Verdict {
+    let mut oracle = Oracle {
+        events: schedule.events.iter().map(|e| (e.denial.digest(), &e.denial)).collect(),
+        policy: schedule.settings.policy.clone(),
+        principals: BTreeMap::new(),
+        storms_announced: 0,
+        verdict: Verdict::default(),
+    };
+    for write in applied {
+        oracle.take(write);
+    }
+    oracle.end(schedule, items);
+    oracle.verdict
+}
+
+struct Oracle<'a> {
+    events: HashMap<EventDigest, &'a Denial>,
+    policy: Policy,
+    principals: BTreeMap<String, Principal>,
+    storms_announced: u32,
+    verdict: Verdict,
+}
+
+#[derive(Default)]
+struct Principal {
+    kept: Option<Kept>,
+    /// States since the last claim and the last opening of a window: what an invocation
+    /// that claims now may have seen.
+    seen: Vec<PrincipalState>,
+    counted: BTreeMap<EventDigest, u32>,
+    claims: BTreeMap<u64, Claimed>,
+    /// Whether a window was held open for a newer denial.
+    held: bool,
+}
+
+struct Claimed {
+    finding: Finding,
+    messages: u64,
+}
+
+impl<'a> Oracle<'a> {
+    fn fault(&mut self, what: impl Into<String>) {
+        self.verdict.faults.push(what.into());
+    }
+
+    fn take(&mut self, write: &Applied) {
+        match write.step {
+            Step::Read | Step::Admit => {}
+            Step::Publish => self.publish(&write.request),
+            Step::Roll => self.roll(&write.request),
+            Step::Count | Step::Claim | Step::Note | Step::Confirm => {
+                let key = write.request["Key"]["principal"]["S"].as_str().unwrap().to_owned();
+                let mut principal = self.principals.remove(&key).unwrap_or_default();
+                self.update(&key, &mut principal, write);
+                self.principals.insert(key, principal);
+            }
+        }
+    }
+
+    fn update(&mut self, key: &str, principal: &mut Principal, write: &Applied) {
+        let before = decoded(&write.answer["Attributes"]);
+        if principal.kept != before {
+            self.fault(format!("{key}: found {before:?}\n  instead of {:?}", principal.kept));
+        }
+        let Some(kept) = &mut principal.kept else { return };
+        kept.version += 1;
+        let values = &write.request["ExpressionAttributeValues"];
+        match write.step {
+            Step::Count => {
+                let digest = digest(&values[":digest"]);
+                let age = if values[":recent"]["N"] == "1" { SignedDuration::ZERO } else { OLD };
+                let denial = self.events[&digest];
+                // A window in which a finding waits may stay open for what is newer.
+                let is_newer = Window::containing(denial.time()) > kept.state.window;
+                principal.held |= is_newer;
+                if is_newer && kept.pending.is_none() {
+                    self.verdict.faults.push(format!("{key}: a window is held open for nothing"));
+                }
+                if kept.state.receive_in_open_window(denial, age) != Outcome::Counted {
+                    self.verdict.doubles += 1;
+                    self.fault(format!("{key}: {} is counted twice", denial.event_id()));
+                }
+                *principal.counted.entry(digest).or_default() += 1;
+            }
+            Step::Claim => {
+                let pending = pending(&values[":pending"]);
+                self.claim(key, principal, pending);
+            }
+            Step::Note => self.note(key, principal, &write.request),
+            Step::Confirm => {
+                let is_held_back = write.request["UpdateExpression"]
+                    .as_str()
+                    .is_some_and(|update| update.contains("#suppressed"));
+                kept.suppressed += u64::from(is_held_back);
+                let claim = principal.claims.get(&kept.state.alert_seq);
+                if kept.pending.take().is_none() {
+                    self.fault(format!("{key}: nothing waits that could be confirmed"));
+                }
+                if !is_held_back && claim.is_none_or(|claim| claim.messages == 0) {
+                    self.fault(format!("{key}: confirmed before it was published"));
+                }
+            }
+            _ => {}
+        }
+        if let Some(kept) = &principal.kept {
+            principal.seen.push(kept.state.clone());
+        }
+    }
+
+    /// A claim is what the core decides on some state since the last one.
+    fn claim(&mut self, key: &str, principal: &mut Principal, pending: Pending) {
+        let denial = self.events[&pending.claimed_by];
+        let decided = principal.seen.iter().rev().find_map(|state| {
+            let decision =
+                decide(state, &Assessment::of(state, &self.policy), denial, &self.policy);
+            let report = decision.report.as_ref()?;
+            let mut after = state.clone();
+            after.settle(&decision);
+            let finding = Finding::new(&after, report, denial, &self.policy);
+            (finding == pending.finding).then_some(decision)
+        });
+        let Some(kept) = &mut principal.kept else { return };
+        let Some(decision) = decided else {
+            self.fault(format!("{key}: no state asked for the claim of {pending:?}"));
+            kept.state.alert_seq += 1;
+            kept.pending = Some(pending);
+            return;
+        };
+        if kept.pending.is_some() {
+            self.fault(format!("{key}: a claim takes the place of a finding that waits"));
+        }
+        let noted = kept.state.episodes.map(|episode| episode.hit_window);
+        kept.state.settle(&decision);
+        kept.pending = Some(pending.clone());
+        let settled = kept.state.episodes.map(|episode| episode.hit_window);
+        let alert_seq = kept.state.alert_seq;
+        if noted.iter().zip(settled).any(|(before, after)| *before > after) {
+            self.fault(format!("{key}: the claim takes a noted hit back"));
+        }
+        self.claimed(key, principal, alert_seq, pending.finding);
+    }
+
+    fn claimed(&mut self, key: &str, principal: &mut Principal, seq: u64, finding: Finding) {
+        let others = principal.claims.values();
+        if others.into_iter().any(|claim| claim.finding.id == finding.id) {
+            self.fault(format!("{key}: {} is claimed twice", finding.id));
+        }
+        principal.seen.clear();
+        if principal.claims.insert(seq, Claimed { finding, messages: 0 }).is_some() {
+            self.fault(format!("{key}: two findings have the number {seq}"));
+        }
+        self.verdict.findings += 1;
+    }
+
+    fn note(&mut self, key: &str, principal: &mut Principal, request: &Value) {
+        let Some(kept) = &mut principal.kept else { return };
+        let update = request["UpdateExpression"].as_str().unwrap();
+        let hit = request["ExpressionAttributeValues"][":hit"]["N"].as_str().unwrap();
+        if hit.parse() != Ok(kept.state.window.index()) {
+            self.verdict.faults.push(format!("{key}: a note of another window"));
+        }
+        let window = Some(kept.state.window);
+        for i in 0..2 {
+            if !update.contains(&format!("#hit_window[{i}]")) {
+                continue;
+            }
+            let denials = || principal.counted.keys().map(|digest| self.events[digest]);
+            let is_hit = principal.seen.iter().any(|state| {
+                let assessment = Assessment::of(state, &self.policy);
+                denials()
+                    .map(|denial| decide(state, &assessment, denial, &self.policy))
+                    .any(|decision| decision.episodes[i].hit_window == window)
+            });
+            if !is_hit {
+                self.verdict.faults.push(format!("{key}: a note of a hit that was none"));
+            }
+            kept.state.episodes[i].hit_window = window;
+        }
+    }
+
+    fn roll(&mut self, request: &Value) {
+        let Some(stored) = decoded(&request["Item"]) else { return };
+        let key = stored.key.to_string();
+        let mut principal = self.principals.remove(&key).unwrap_or_default();
+        let [opener] = stored.state.ids[..] else {
+            self.fault(format!("{key}: a window is opened by one denial, not by {stored:?}"));
+            return;
+        };
+        let denial = self.events[&opener];
+        let age = if stored.state.denials[0] == 1 { SignedDuration::ZERO } else { OLD };
+        let mut kept = principal.kept.take().unwrap_or_else(|| Kept::opened_by(denial));
+        if kept.pending != stored.pending {
+            self.claim_at_close(&key, &mut principal, &mut kept, &stored);
+        } else if let Some(due) = self.due(&principal, &kept.state).first() {
+            self.verdict.lost += 1;
+            self.fault(format!("{key}: a window closes over a finding due to {}", due.event_id()));
+        }
+        if kept.state.receive(denial, age, &self.policy) != Outcome::Counted {
+            self.verdict.doubles += 1;
+            self.fault(format!("{key}: {} is counted twice", denial.event_id()));
+        }
+        kept.version += 1;
+        let kept = kept.renewed();
+        if kept != stored {
+            self.fault(format!("{key}: stored {stored:?}\n  instead of {kept:?}"));
+        }
+        *principal.counted.entry(opener).or_default() += 1;
+        principal.seen = vec![stored.state.clone()];
+        principal.kept = Some(stored);
+        self.principals.insert(key, principal);
+    }
+
+    /// The write that opens a window claims what was due in the one before.
+    fn claim_at_close(
+        &mut self,
+        key: &str,
+        principal: &mut Principal,
+        kept: &mut Kept,
+        stored: &Kept,
+    ) {
+        let Some(pending) = stored.pending.clone().filter(|_| kept.pending.is_none()) else {
+            self.fault(format!("{key}: the opening of a window drops a finding"));
+            return;
+        };
+        let opener = self.events[&pending.claimed_by];
+        let decided = self.due(principal, &kept.state).into_iter().find_map(|denial| {
+            let assessment = Assessment::of(&kept.state, &self.policy);
+            let decision = decide(&kept.state, &assessment, denial, &self.policy);
+            let mut after = kept.state.clone();
+            after.settle(&decision);
+            let finding = Finding::new(&after, decision.report.as_ref()?, opener, &self.policy);
+            (finding == pending.finding).then_some(after)
+        });
+        match decided {
+            None => self.fault(format!("{key}: nothing was due, yet claimed: {pending:?}")),
+            Some(after) => {
+                kept.state = after;
+                kept.pending = Some(pending.clone());
+                self.claimed(key, principal, kept.state.alert_seq, pending.finding);
+            }
+        }
+    }
+
+    /// Counted denials whose delivery would now raise a report.
+    fn due(&self, principal: &Principal, state: &PrincipalState) -> Vec<&'a Denial> {
+        let assessment = Assessment::of(state, &self.policy);
+        let is_due =
+            |denial: &&Denial| decide(state, &assessment, denial, &self.policy).report.is_some();
+        principal.counted.keys().map(|digest| self.events[digest]).filter(is_due).collect()
+    }
+
+    fn publish(&mut self, request: &Value) {
+        let bodies: Value = serde_json::from_str(request["Message"].as_str().unwrap()).unwrap();
+        let body = bodies["https"].as_str().unwrap();
+        let told: Value = serde_json::from_str(body).unwrap();
+        self.verdict.messages += 1;
+        if told["type"] == "storm" {
+            self.storms_announced += 1;
+            return;
+        }
+        let key = told["principal"]["key"].as_str().unwrap();
+        let claims = self.principals.get_mut(key).map(|principal| &mut principal.claims);
+        let claim = claims
+            .and_then(|claims| claims.values_mut().find(|c| c.finding.id.as_str() == told["id"]));
+        match claim {
+            None => self.fault(format!("{key}: published before it was claimed")),
+            Some(claim) => {
+                claim.messages += 1;
+                if serde_json::to_string(&FindingLine::of(&claim.finding)).unwrap() != body {
+                    self.fault(format!("{key}: an id with two contents, one of them {body}"));
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, schedule: &Schedule, items: &[Item]) {
+        let mut stored = BTreeMap::new();
+        for item in items {
+            let key = item["principal"].as_s().unwrap();
+            if key.starts_with("#storm#") {
+                self.end_of_hour(schedule, item);
+            } else {
+                stored.insert(key.to_owned(), item::decode(item).unwrap());
+            }
+        }
+        let principals = std::mem::take(&mut self.principals);
+        let known: BTreeSet<&String> = principals.keys().chain(stored.keys()).collect();
+        for key in known {
+            match principals.get(key) {
+                Some(principal) => self.end_of_principal(key, principal, stored.get(key)),
+                None => self.fault(format!("{key}: nobody wrote this item")),
+            }
+        }
+        for event in &schedule.events {
+            let key = event.denial.principal().key().as_str();
+            let counted = principals.get(key).and_then(|p| p.counted.get(&event.denial.digest()));
+            if counted.is_none() {
+                self.fault(format!("{key}: {} is not counted", event.denial.event_id()));
+            }
+        }
+    }
+
+    fn end_of_hour(&mut self, schedule: &Schedule, item: &Item) {
+        let admitted = item.get("alerts").map_or(0, |ids| ids.as_bs().unwrap().len());
+        if admitted > schedule.settings.max_alerts_per_hour as usize {
+            self.fault(format!("{admitted} alerts are let through in an hour"));
+        }
+        if item.contains_key("storm") && self.storms_announced == 0 {
+            self.fault("a storm is announced to nobody");
+        }
+    }
+
+    fn end_of_principal(&mut self, key: &str, principal: &Principal, stored: Option<&Kept>) {
+        if principal.kept.as_ref() != stored {
+            self.fault(format!("{key}: it ends as {stored:?}\n  instead of {:?}", principal.kept));
+        }
+        let Some(kept) = stored else { return };
+        if kept.pending.is_some() {
+            self.verdict.lost += 1;
+            self.fault(format!("{key}: a finding waits for ever"));
+        }
+        if let Some(due) = self.due(principal, &kept.state).first() {
+            self.verdict.lost += 1;
+            self.fault(format!("{key}: a finding is still due to {}", due.event_id()));
+        }
+        let untold = principal.claims.values().filter(|claim| claim.messages == 0).count() as u64;
+        self.verdict.held_back += kept.suppressed;
+        if untold > kept.suppressed {
+            self.verdict.lost += untold - kept.suppressed;
+            self.fault(format!("{key}: {untold} findings were never told"));
+        }
+        if kept.state.alert_seq != principal.claims.len() as u64 {
+            self.fault(format!("{key}: {} claims", principal.claims.len()));
+        }
+        self.verdict.denials += principal.counted.len() as u64;
+        let again: u64 = principal.counted.values().map(|times| u64::from(times - 1)).sum();
+        self.verdict.forgotten += again;
+        self.compare_with_the_set(key, principal, &kept.state, again);
+    }
+
+    /// What needs no order: the set of distinct events alone.
+    fn compare_with_the_set(
+        &mut self,
+        key: &str,
+        principal: &Principal,
+        state: &PrincipalState,
+        again: u64,
+    ) {
+        let denials: Vec<&Denial> = principal.counted.keys().map(|d| self.events[d]).collect();
+        let windows = denials.iter().map(|denial| Window::containing(denial.time()));
+        let (first, last) = (windows.clone().min().unwrap(), windows.max().unwrap());
+        if state.window != last && !principal.held {
+            self.fault(format!("{key}: its open window is {:?}, not {last:?}", state.window));
+        }
+        if first.on(Scale::Day) != last.on(Scale::Day) || principal.held {
+            return;
+        }
+        if u64::from(state.denials[2]) != denials.len() as u64 + again {
+            self.fault(format!("{key}: {} of {} denials", state.denials[2], denials.len()));
+        }
+        let named = denials
+            .iter()
+            .fold(SecretSet::EMPTY, |all, denial| all.union(&denial.secrets().buckets()));
+        if state.today.union(&state.secrets) != named {
+            self.fault(format!("{key}: its secrets are not those that were named"));
+        }
+    }
+}
+
+fn pending(value: &Value) -> Pending {
+    let map = &value["M"];
+    Pending {
+        finding: serde_json::from_str(map["finding"]["S"].as_str().unwrap()).unwrap(),
+        claimed_by: digest(&map["by"]),
+        claimed_at: map["at"]["N"].as_str().unwrap().parse().unwrap(),
+    }
+}
+
+fn digest(value: &Value) -> EventDigest {
+    EventDigest::from_bytes(bytes(&value["B"]).try_into().unwrap())
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    aws_smithy_types::base64::decode(value.as_str().unwrap()).unwrap()
+}
+
+/// The state of an item in DynamoDB's JSON.
+fn decoded(item: &Value) -> Option<Kept> {
+    let item: Item =
+        item.as_object()?.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+    Some(item::decode(&item).unwrap())
+}
+
+fn attribute(value: &Value) -> AttributeValue {
+    let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
+    let text = || value.as_str().unwrap().to_owned();
+    let all = || value.as_array().unwrap().iter();
+    match kind.as_str() {
+        "S" => AttributeValue::S(text()),
+        "N" => AttributeValue::N(text()),
+        "B" => AttributeValue::B(Blob::new(bytes(value))),
+        "BS" => AttributeValue::Bs(all().map(|value| Blob::new(bytes(value))).collect()),
+        "NS" => AttributeValue::Ns(all().map(|n| n.as_str().unwrap().to_owned()).collect()),
+        "L" => AttributeValue::L(all().map(attribute).collect()),
+        "M" => AttributeValue::M(
+            value.as_object().unwrap().iter().map(|(k, v)| (k.clone(), attribute(v))).collect(),
+        ),
+        other => panic!("{other} is not used"),
+    }
+}

@@ -1,0 +1,149 @@
+//! What schedules of faults found once, each by itself.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use jiff::SignedDuration;
+use rattle::cloudtrail::Denial;
+use rattle::config::Settings;
+use rattle::detection::finding::Finding;
+use rattle::detection::{Decision, Outcome, Policy, Window};
+use rattle::detector::Detector;
+use rattle::sink::Sink;
+use rattle::store::dynamodb::DynamoDbStore;
+use rattle::store::{Received, Sent, Store};
+
+use super::schedule::event;
+use crate::dynamodb::run;
+use crate::local_aws::table;
+use crate::support::MONDAY;
+
+/// A denial of one user that names these secrets.
+fn denial(after: i64, id: &str, secrets: std::ops::Range<u32>) -> Denial {
+    let secrets: Vec<String> = secrets.map(|number| format!("prod/{number}")).collect();
+    event(MONDAY + after, id, 0, &secrets).denial
+}
+
+/// Counts a denial, and ends before anything is decided on it.
+async fn count(store: &DynamoDbStore, denial: &Denial) -> Received {
+    let policy = Policy::default();
+    store.receive(denial, SignedDuration::ZERO, denial.time(), &policy).await.unwrap()
+}
+
+#[test]
+fn what_is_due_when_a_window_closes_is_claimed_by_the_denial_that_closes_it() {
+    run(async {
+        let store = DynamoDbStore::new(table("due-at-close").await, "due-at-close");
+        for number in 0..5 {
+            count(&store, &denial(1, &format!("e{number}"), number..number + 1)).await;
+        }
+        let closing = denial(301, "closing", 0..1);
+        let Received { kept, outcome } = count(&store, &closing).await;
+        assert_eq!(outcome, Outcome::Counted);
+        assert_eq!(kept.state.window, Window::containing(closing.time()));
+        let pending = kept.pending.clone().unwrap();
+        assert_eq!((pending.finding.observed, pending.claimed_by), (5, closing.digest()));
+        assert_eq!(kept.state.alert_seq, 1);
+        assert_eq!(store.read(&kept.key).await.unwrap(), Some(kept), "as it is stored");
+    });
+}
+
+#[test]
+fn a_window_stays_open_while_one_finding_waits_and_another_is_due() {
+    run(async {
+        let store = DynamoDbStore::new(table("held-open").await, "held-open");
+        for number in 0..5 {
+            count(&store, &denial(1, &format!("e{number}"), number..number + 1)).await;
+        }
+        let kept = count(&store, &denial(301, "closing", 100..160)).await.kept;
+        let first = kept.pending.clone().unwrap();
+        let newer = denial(601, "newer", 0..1);
+        let held = count(&store, &newer).await;
+        assert_eq!(held.outcome, Outcome::Counted);
+        assert_eq!(held.kept.state.window, kept.state.window);
+        assert_eq!(held.kept.pending.as_ref(), Some(&first), "it is not dropped");
+        assert_eq!(held.kept.state.denials[0], kept.state.denials[0] + 1);
+        assert_eq!(count(&store, &newer).await.outcome, Outcome::Duplicate);
+        assert_eq!(store.read(&kept.key).await.unwrap(), Some(held.kept.clone()));
+
+        store.confirm(&held.kept, Sent::Published).await.unwrap();
+        let newest = denial(901, "newest", 0..1);
+        let after = count(&store, &newest).await.kept;
+        assert_eq!(after.state.window, Window::containing(newest.time()));
+        let second = after.pending.unwrap().finding;
+        assert!(second.observed >= 50, "{}", second.observed);
+        assert_ne!(second.id, first.finding.id);
+        assert_eq!(after.state.denials[2], 8, "each is counted once");
+    });
+}
+
+#[test]
+fn hits_of_both_signals_noted_at_once_are_both_kept() {
+    run(async {
+        let store = DynamoDbStore::new(table("both-noted").await, "both-noted");
+        let kept = count(&store, &denial(0, "e0", 0..1)).await.kept;
+        let window = Some(kept.state.window);
+        for signal in [0, 1] {
+            let mut episodes = kept.state.episodes;
+            episodes[signal].hit_window = window;
+            let decision = Decision { report: None, episodes, told: kept.state.told };
+            store.note_hit(&kept, &decision).await.unwrap();
+        }
+        let stored = store.read(&kept.key).await.unwrap().unwrap();
+        assert_eq!(stored.state.episodes.map(|episode| episode.hit_window), [window; 2]);
+    });
+}
+
+/// Takes alerts, but the first announcement of a storm fails.
+#[derive(Clone, Default)]
+struct Faltering {
+    has_failed: Rc<Cell<bool>>,
+    sent: Rc<RefCell<Vec<&'static str>>>,
+}
+
+impl Sink for Faltering {
+    type Error = &'static str;
+
+    async fn publish(&self, _: &Finding) -> Result<(), &'static str> {
+        self.sent.borrow_mut().push("alert");
+        Ok(())
+    }
+
+    async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), &'static str> {
+        if !self.has_failed.replace(true) {
+            return Err("refused");
+        }
+        self.sent.borrow_mut().push("storm");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_storm_is_announced_even_if_that_succeeds_only_in_the_next_hour() {
+    run(async {
+        let limit = ("RATTLE_MAX_ALERTS_PER_HOUR".to_owned(), "1".to_owned());
+        let settings = Settings::read([limit]).unwrap();
+        let store = DynamoDbStore::new(table("late-storm").await, "late-storm");
+        let sink = Faltering::default();
+        let detector = Detector::new(store, sink.clone(), settings);
+        let mut announcer = None;
+        // Three users enumerate: the first is told of, the second has to announce the storm
+        // and cannot, the third is held back.
+        for user in 0..3 {
+            for number in 0..5 {
+                let secret = format!("prod/{number}");
+                let denial = event(MONDAY, &format!("{user}-{number}"), user, &[secret]).denial;
+                let handled = detector.handle(&denial, SignedDuration::ZERO, denial.time()).await;
+                if handled.is_err() {
+                    announcer = Some(denial);
+                }
+            }
+        }
+        assert_eq!(sink.sent.borrow()[..], ["alert"]);
+        let age = SignedDuration::from_hours(1);
+        let announcer = announcer.unwrap();
+        let handled = detector.handle(&announcer, age, announcer.time() + age).await.unwrap();
+        assert_eq!(handled.suppressed, 1);
+        assert_eq!(sink.sent.borrow()[..], ["alert", "storm"]);
+    });
+}

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Breaks each guard of the write protocol once, and shows that the tests notice.
+
+    mutations.py [--schedules N] [NAME...]
+
+Each mutation is made in a copy of this checkout, so nothing here changes; crates that are
+built already are used again. Prints a table. Exit status 1 if a mutation went unnoticed, 2
+if one no longer fits the source.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+SCHEDULES = 600
+
+
+@dataclass(frozen=True)
+class Mutation:
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str = "faults::whatever"
+
+
+def condition(name, constant, old, other):
+    """One part of a condition, made true by another part that is."""
+    return Mutation(name, "src/store/expression.rs", f"{constant}|{old}", f"({old} OR {other})")
+
+
+MUTATIONS = [
+    condition("count an id of the open window again", "COUNTS", "NOT contains(#ids, :digest)", "#format = :format"),
+    condition("count an id of the window before again", "COUNTS", "NOT contains(#ids_prev, :digest)", "#format = :format"),
+    condition("count in an older window", "COUNTS", "#window >= :window", "#format = :format"),
+    condition("roll whatever the version", "IS_UNCHANGED", "#version = :version", "#format = :format"),
+    condition("put over an item that is there", "IS_NEW", "attribute_not_exists(#principal)", "#expires_at > :now"),
+    condition("claim whatever the alert_seq", "IS_CLAIMABLE", "#alert_seq = :seq", "#window = :window"),
+    condition("claim for a window that closed", "IS_CLAIMABLE", "#window = :window", "#alert_seq = :seq"),
+    condition("claim over a hit noted since", "IS_CLAIMABLE", "#hit_window = :noted", "#window = :window"),
+    condition("claim over a finding that waits", "IS_CLAIMABLE", "attribute_not_exists(#pending)", "#window = :window"),
+    condition("confirm whatever waits", "IS_OURS", "#alert_seq = :seq", "attribute_exists(#pending)"),
+    condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "#alert_seq = :seq"),
+    Mutation(
+        "note both signals' hits as they were read",
+        "src/store/dynamodb.rs",
+        "        let is_new = [0, 1].map(|signal: usize| {",
+        "        let is_new = [0, 1].map(|signal: usize| signal < 2 || {",
+    ),
+    Mutation(
+        "confirm before publish",
+        "src/detector.rs",
+        "            self.publish(pending, now).await?",
+        "            let pending = pending.clone();\n"
+        "            self.store.confirm(kept, Sent::Published).await.map_err(DetectorError::Store)?;\n"
+        "            self.publish(&pending, now).await?",
+    ),
+    Mutation(
+        "publish before claim",
+        "src/detector.rs",
+        "            let claim = self.store.claim(&kept, &decision, pending).await;",
+        "            self.publish(&pending, now).await?;\n"
+        "            let claim = self.store.claim(&kept, &decision, pending).await;",
+    ),
+    Mutation(
+        "confirm although the topic refused",
+        "src/detector.rs",
+        "self.sink.publish(finding).await.map_err(DetectorError::Sink)?;",
+        "let _ = self.sink.publish(finding).await;",
+    ),
+    Mutation(
+        "look at no duplicate",
+        "src/detector.rs",
+        "        match self.report(kept, denial, now, &mut handled).await {",
+        "        if outcome == Outcome::Duplicate {\n            return Ok(handled);\n        }\n"
+        "        match self.report(kept, denial, now, &mut handled).await {",
+    ),
+    Mutation(
+        "close a window over what is due",
+        "src/store/mod.rs",
+        "if let Some(report) = &decision.report {",
+        "if let Some(report) = decision.report.as_ref().filter(|_| self.version == u64::MAX) {",
+    ),
+    Mutation(
+        "close a window while a finding waits and another is due",
+        "src/store/mod.rs",
+        "                if self.pending.is_some() {",
+        "                if self.pending.is_some() && self.version == u64::MAX {",
+    ),
+    Mutation(
+        "ask for a storm in the hour of the attempt",
+        "src/detector.rs",
+        "self.store.admit_alert(&finding.id, limit, claimed_at)",
+        "self.store.admit_alert(&finding.id, limit, now.max(claimed_at))",
+    ),
+    Mutation(
+        "an id without the alert's number",
+        "src/detection/finding.rs",
+        r'let name = format!("{key}\n{}\n{signal}\n{}", state.window.index(), state.alert_seq);',
+        r'let name = format!("{key}\n{}\n{signal}", state.window.index());',
+    ),
+    Mutation(
+        "no deadline for a delivery",
+        "src/function.rs",
+        "tokio::time::timeout(DEADLINE, ",
+        "tokio::time::timeout(DEADLINE * 100, ",
+        "faults::budget",
+    ),
+    Mutation(
+        "no time-outs for calls",
+        "src/aws.rs",
+        ".timeout_config(timeouts())",
+        ".timeout_config(TimeoutConfig::disabled())",
+        "faults::budget",
+    ),
+    Mutation(
+        "no back-off",
+        "src/aws.rs",
+        "RetryConfig::standard()",
+        "RetryConfig::standard().with_max_backoff(Duration::ZERO)",
+        "faults::budget",
+    ),
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--schedules", type=int, default=SCHEDULES)
+    parser.add_argument("names", nargs="*", help="mutations to make; all, if none is named")
+    arguments = parser.parse_args()
+    chosen = [m for m in MUTATIONS if not arguments.names or m.name in arguments.names]
+
+    with tempfile.TemporaryDirectory(prefix="rattle-mutations-") as folder:
+        copy = pathlib.Path(folder) / "rattle"
+        copy_checkout(copy)
+        if not run_tests(copy, "faults", arguments.schedules)[0]:
+            sys.exit("the tests fail without a mutation")
+        print("| guard that is broken | noticed | by |\n|---|---|---|", flush=True)
+        results = [try_one(copy, mutation, arguments.schedules) for mutation in chosen]
+    if None in results:
+        sys.exit(2)
+    sys.exit(0 if all(results) else 1)
+
+
+def copy_checkout(copy):
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    (copy / "tests" / ".tools").symlink_to((ROOT / "tests" / ".tools").resolve())
+
+
+def try_one(copy, mutation, schedules):
+    """Whether the mutation was noticed; None if it could not be made."""
+    path = copy / mutation.file
+    source = path.read_text()
+    mutated = mutate(source, mutation)
+    if mutated is None:
+        print(f"| {mutation.name} | it no longer fits {mutation.file} | |", flush=True)
+        return None
+    path.write_text(mutated)
+    try:
+        passed, why = run_tests(copy, mutation.test, schedules)
+    finally:
+        path.write_text(source)
+    print(f"| {mutation.name} | {'**no**' if passed else 'yes'} | {why} |", flush=True)
+    return not passed
+
+
+def mutate(source, mutation):
+    constant, bar, old = mutation.old.partition("|")
+    if not bar or " " in constant:
+        return source.replace(mutation.old, mutation.new) if mutation.old in source else None
+    # A condition: within the text of one constant, whose lines are joined first.
+    found = re.search(rf"pub const {constant}: &str =\s*\"((?:[^\"\\]|\\.|\\\n)*)\";", source)
+    if not found:
+        return None
+    text = re.sub(r"\\\n\s*", "", found[1])
+    if old not in text:
+        return None
+    return source[: found.start(1)] + text.replace(old, mutation.new, 1) + source[found.end(1) :]
+
+
+def run_tests(copy, name, schedules):
+    """Whether the tests of that name pass, and what they say if not."""
+    cargo = ["cargo", "test", "--locked", "--all-features", "--test", "integration"]
+    environment = os.environ | {"CARGO_TARGET_DIR": str(TARGET), "RATTLE_TEST_SCHEDULES": str(schedules)}
+    built = subprocess.run([*cargo, "--no-run"], cwd=copy, env=environment, capture_output=True, text=True)
+    if built.returncode:
+        sys.exit(built.stderr)
+    ran = subprocess.run([*cargo, name], cwd=copy, env=environment, capture_output=True, text=True)
+    return ran.returncode == 0, reason(ran.stdout) if ran.returncode else ""
+
+
+def reason(output):
+    """How many schedules failed, and the commonest of what they say; or which tests did."""
+    failed = re.search(r"(\d+) schedules failed", output)
+    if not failed:
+        return ", ".join(sorted(set(re.findall(r"^test (?:faults::)?(\S+) \.\.\. FAILED", output, re.M))))
+    told = re.findall(r"^  (?:\d+#\w+: )?([a-z][a-z ]+)", output, re.M)
+    first = f": {told[0].strip()}" if told else ""
+    return f"{failed[1]} schedules{first}"
+
+
+if __name__ == "__main__":
+    main()
