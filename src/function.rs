@@ -157,7 +157,7 @@ fn is_role(denial: &Denial, role_arn: &str) -> bool {
 }
 
 /// The denial of an event, or nothing if it is another event.
-fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection> {
+pub fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection> {
     let envelope: EventBridgeEvent<Box<RawValue>> =
         serde_json::from_str(event.get()).map_err(|_| Rejection::NoEnvelope)?;
     if envelope.source != SOURCE {
