@@ -206,10 +206,7 @@ fn assert_message(message: &BTreeMap<String, String>) {
     let bytes: usize = message.values().map(String::len).sum();
     assert!(bytes < MAX_MESSAGE_BYTES, "{bytes} bytes");
     assert_subject(&message["Subject"]);
-    assert!(
-        message["Subject"].contains("5 denied reads of 5 secrets in 5 minutes by"),
-        "{message:?}"
-    );
+    assert!(message["Subject"].contains("5 denied reads of 5 secrets"), "{message:?}");
 
     let bodies: BTreeMap<String, String> = serde_json::from_str(&message["Message"]).unwrap();
     let protocols: BTreeSet<&str> = bodies.keys().map(String::as_str).collect();
@@ -289,8 +286,9 @@ fn forgetful_table(faults: &Arc<Mutex<Vec<String>>>, puts: &Arc<Mutex<u32>>) -> 
 }
 
 #[test]
-fn a_hundred_thousand_principals_leave_items_that_expire_and_a_small_process() {
-    const PRINCIPALS: u32 = 100_000;
+fn any_number_of_principals_leave_items_that_expire_and_a_small_process() {
+    // Many times what a process remembers.
+    const PRINCIPALS: u32 = 20_000;
     let (faults, puts) = (Arc::default(), Arc::default());
     run(async {
         let store = DynamoDbStore::new(forgetful_table(&faults, &puts), "forgetful");
@@ -300,7 +298,7 @@ fn a_hundred_thousand_principals_leave_items_that_expire_and_a_small_process() {
             let denial = denial_by(&format!("AIDAEXAMPLE{i}"), i64::from(i % 300), "prod/db");
             let handled = detector.handle(&denial, SignedDuration::ZERO, denial.time()).await;
             assert_eq!(handled.unwrap().outcome, Outcome::Counted);
-            if i % 5_000 == 499 {
+            if i % 1_000 == 499 {
                 most = most.max(held_states(detector.store()));
             }
         }
