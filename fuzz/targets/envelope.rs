@@ -71,7 +71,9 @@ fn check_wrappings(record: &str) {
     check_same("lookup-events", &bare, &Record::denial_in(looked_up.as_bytes()));
 
     let other = envelope(SECRETS_MANAGER, "Scheduled Event");
-    assert_eq!(Record::denial_in(other.as_bytes()), Ok(None), "{other}");
+    if !matches!(bare, Err(Malformed::Syntax(_))) {
+        assert_eq!(Record::denial_in(other.as_bytes()), Ok(None), "{other}");
+    }
     let elsewhere = envelope("example.elsewhere", CLOUDTRAIL);
     let Ok(elsewhere) = RawValue::from_string(elsewhere) else {
         panic!("a record is no JSON in an envelope: {record}");

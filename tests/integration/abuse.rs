@@ -21,7 +21,7 @@ use rattle::sink::sns::SnsSink;
 use rattle::sink::{LeftToCaller, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::store::memory::MemoryStore;
-use rattle::store::{Store as _, item, storm_key};
+use rattle::store::{Pending, Store as _, expression, item, storm_key};
 use rattle::text::Text;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -395,6 +395,76 @@ fn every_item_of_the_table_expires() {
         for item in items {
             let expires_at = number(&item, "expires_at");
             assert!((MONDAY..=MONDAY + 3600 + RETENTION_SECONDS).contains(&expires_at), "{item:?}");
+        }
+    });
+}
+
+#[test]
+fn no_update_makes_an_item_that_never_expires() {
+    for (update, condition) in [
+        (expression::COUNT, expression::COUNTS),
+        (expression::COUNT_SECRETS, expression::COUNTS),
+        (expression::CLAIM, expression::IS_CLAIMABLE),
+        (expression::NOTE_HIT, expression::IS_ASSESSED),
+        (expression::CONFIRM, expression::IS_OURS),
+        (expression::SUPPRESS, expression::IS_OURS),
+        (expression::ADMIT, expression::IS_ADMITTED),
+        (expression::ANNOUNCE, expression::IS_ANNOUNCER),
+    ] {
+        // Else it names a value that an attribute must have, and so an item.
+        let holds_without_item = condition.starts_with("attribute_not_exists");
+        assert!(!holds_without_item || update.contains("#expires_at = :expires_at"), "{update}");
+    }
+}
+
+#[test]
+fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
+    run(async {
+        let detector = Detector::new(MemoryStore::default(), LeftToCaller, settings());
+        let secrets: Vec<String> = (0..5).map(|i| format!("s{i}")).collect();
+        let denial = parse(&record(MONDAY as f64, "e", &secrets)).unwrap().unwrap();
+        let handled = detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        let finding = handled.finding.unwrap();
+        let mut kept = detector.store().kept(denial.principal().key()).unwrap();
+        kept.pending = Some(Pending {
+            finding: finding.clone(),
+            claimed_by: denial.digest(),
+            claimed_at: MONDAY,
+        });
+        let good = item::encode(&kept);
+        assert_eq!(item::decode(&good).unwrap(), kept);
+
+        // A window that no event has would overflow wherever it is counted with.
+        for (attribute, index) in [
+            ("window", i64::MAX),
+            ("window", -1),
+            ("first_window", i64::MIN),
+            ("window", 13_674_817),
+        ] {
+            let mut damaged = good.clone();
+            damaged.insert(attribute.to_owned(), item::number(index));
+            let corrupt = item::decode(&damaged).unwrap_err();
+            assert_eq!((corrupt.attribute, corrupt.what), (attribute, "is out of range"));
+        }
+        // What waits is sent as it stands.
+        let stored = serde_json::to_value(&finding).unwrap();
+        let waiting = |pointer: &str, value: &str| {
+            let mut changed = stored.clone();
+            *changed.pointer_mut(pointer).unwrap() = json!(value);
+            let mut item = good.clone();
+            let AttributeValue::M(pending) = item.get_mut("pending").unwrap() else { panic!() };
+            pending.insert("finding".to_owned(), AttributeValue::S(changed.to_string()));
+            item::decode(&item)
+        };
+        for line in ["/id", "/title", "/explanation"] {
+            for value in ["all clear\r\nBcc: victim@example.com", "\u{1b}[2J", &"x".repeat(513)] {
+                let corrupt = waiting(line, value).unwrap_err();
+                assert_eq!(corrupt.what, "holds a finding that cannot be read", "{line}");
+            }
+        }
+        for text in ["/principal/principal/name", "/principal/session", "/evidence/0/secret"] {
+            let kept = waiting(text, &"x\n".repeat(4 << 10)).unwrap();
+            assert_body(&Email::about(&kept.pending.unwrap().finding).body);
         }
     });
 }
