@@ -9,7 +9,7 @@
 set -euo pipefail
 
 folder=$(cd "$(dirname "$0")" && pwd)
-targets=(record replay deliveries files)
+targets=(record message envelope replay deliveries files item alert)
 
 limit=60
 if [[ ${1-} =~ ^(runs=)?[0-9]+$ ]]; then
@@ -67,7 +67,21 @@ seed() {
             done
             return
             ;;
-        record)
+        item | alert)
+            # Choices, one byte or more each: enough of them for something whole.
+            for n in 1 2 3 4; do
+                head -c $((n * 500)) /dev/urandom >"$corpus/seed-$n"
+            done
+            return
+            ;;
+        message)
+            for file in ../events/*.json; do
+                sed -n 's/^.*"errorMessage": "\(.*\)",\{0,1\}$/\1/p' "$file" \
+                    >"$corpus/seed-$(basename "$file")"
+            done
+            return
+            ;;
+        record | envelope)
             for file in ../events/*.json; do
                 cp "$file" "$corpus/seed-$(basename "$file")"
             done

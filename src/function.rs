@@ -169,7 +169,7 @@ fn is_role(denial: &Denial, role_arn: &str) -> bool {
 }
 
 /// The denial of an event, or nothing if it is another event.
-fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection> {
+pub fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection> {
     let envelope = envelope(event.get())?;
     if envelope.source != SOURCE {
         return Err(Rejection::Source(Text::new(&envelope.source, MAX_QUOTED_BYTES)));

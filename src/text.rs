@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Longest text that is kept of anything, in bytes.
+pub const MAX_KEPT_BYTES: usize = 256;
+
 /// What stands where the middle of a long text was left out.
 const GAP: &str = "...";
 
@@ -98,7 +101,7 @@ impl Serialize for Text {
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        Ok(Self::new(&text, usize::MAX))
+        Ok(Self::new(&text, MAX_KEPT_BYTES))
     }
 }
 

@@ -116,7 +116,7 @@ fn body(finding: &Finding, headline: &str) -> String {
         "TA0006 Credential Access, T1555.006 Cloud Secrets Management Stores",
     );
     field(&mut text, "Finding", &finding.id);
-    field(&mut text, "Key", finding.principal.principal.key().as_str());
+    field(&mut text, "Key", &finding.principal.principal.shown_key());
     text
 }
 

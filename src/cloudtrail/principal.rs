@@ -193,12 +193,20 @@ impl Principal {
 
     /// Kind and name: `role ci-deploy`.
     pub fn label(&self) -> String {
-        let name = match self.kind {
-            // Whoever asks for a federated session names it.
-            Kind::Federated | Kind::Other => self.name.without_links(),
-            _ => Cow::Borrowed(self.name.as_str()),
-        };
-        format!("{} {name}", self.kind.noun())
+        format!("{} {}", self.kind.noun(), self.shown(&self.name))
+    }
+
+    /// The key, to show to a reader.
+    pub fn shown_key(&self) -> Cow<'_, str> {
+        self.shown(&self.key)
+    }
+
+    /// Whoever asks for a federated session names it.
+    fn shown<'a>(&self, text: &'a Text) -> Cow<'a, str> {
+        match self.kind {
+            Kind::Federated | Kind::Other => text.without_links(),
+            _ => Cow::Borrowed(text.as_str()),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A finding: what is true about a principal at the moment it was reported.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::decision::Report;
 use super::policy::Policy;
@@ -106,12 +107,14 @@ impl Counts {
 pub struct Finding {
     /// A function of principal, window, signal and alert number: the same in every
     /// retry and every replay.
+    #[serde(deserialize_with = "line")]
     pub id: String,
     /// Whether it begins an episode.
     pub status: Status,
     /// How urgent it is.
     pub severity: Severity,
     /// One line that claims only what was counted.
+    #[serde(deserialize_with = "line")]
     pub title: String,
     /// Account whose secrets were asked for.
     pub account: Text,
@@ -142,6 +145,7 @@ pub struct Finding {
     /// Denials of that window to look at, newest first.
     pub evidence: Vec<Evidence>,
     /// What was seen, what is usual, how far apart, in one sentence.
+    #[serde(deserialize_with = "line")]
     pub explanation: String,
     /// Policy that denied the call which raised it.
     pub policy_arn: Option<Text>,
@@ -211,6 +215,19 @@ impl Finding {
             over_ceiling,
             baseline,
         }
+    }
+}
+
+/// Reads a line that this program wrote. A store may have been changed by hand, and what
+/// cannot be shown is refused.
+fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    const MAX_LINE_BYTES: usize = 512;
+    let line = String::deserialize(deserializer)?;
+    let is_shown = |c| matches!(c, ' '..='~' | '±');
+    if line.len() <= MAX_LINE_BYTES && line.chars().all(is_shown) {
+        Ok(line)
+    } else {
+        Err(D::Error::custom("a line of a finding cannot be shown"))
     }
 }
 

@@ -510,7 +510,9 @@ impl Store for DynamoDbStore {
             .update_expression(expression::ANNOUNCE)
             .condition_expression(expression::IS_ANNOUNCER)
             .expression_attribute_names("#storm", name::STORM)
-            .expression_attribute_values(":digest", AttributeValue::B(digest));
+            .expression_attribute_names("#expires_at", name::EXPIRES_AT)
+            .expression_attribute_values(":digest", AttributeValue::B(digest))
+            .expression_attribute_values(":expires_at", item::number(expires_at));
         Ok(match self.table.send_update(announce).await? {
             Written::Stored(_) => Admission::AnnounceStorm,
             Written::Refused(_) => Admission::HoldBack,

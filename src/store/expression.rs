@@ -54,6 +54,6 @@ pub const ADMIT: &str = "ADD #alerts :id SET #expires_at = :expires_at";
 pub const IS_ADMITTED: &str = "attribute_not_exists(#alerts) OR size(#alerts) < :limit OR \
                                contains(#alerts, :digest)";
 /// Makes a finding the one that announces the storm.
-pub const ANNOUNCE: &str = "SET #storm = :digest";
+pub const ANNOUNCE: &str = "SET #storm = :digest, #expires_at = :expires_at";
 /// None announces it yet, or this one does.
 pub const IS_ANNOUNCER: &str = "attribute_not_exists(#storm) OR #storm = :digest";

@@ -14,12 +14,16 @@ use crate::cloudtrail::evidence::{EVIDENCE_SLOTS, Evidence};
 use crate::detection::baseline::Baseline;
 use crate::detection::secret_set::{BYTES, Bucket, SecretSet};
 use crate::detection::state::{Episode, Told};
+use crate::detection::window::WINDOW_SECONDS;
 use crate::detection::{PrincipalState, Window};
-use crate::text::Text;
+use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The least positive number that DynamoDB takes. A state expires long before one of its
 /// sums has faded so far.
 const LEAST: f64 = 1e-130;
+
+/// 2100-01-01: no event is later.
+const LAST_WINDOW: i64 = 4_102_444_800 / WINDOW_SECONDS;
 
 /// Attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
@@ -133,8 +137,8 @@ pub fn encode(kept: &Kept) -> Item {
 /// The state of an item.
 pub fn decode(item: &Item) -> Result<Kept, CorruptItem> {
     let key = match item.get(name::PRINCIPAL) {
-        Some(AttributeValue::S(key)) => Text::new(key, usize::MAX),
-        _ => Text::new("an item without a key", usize::MAX),
+        Some(AttributeValue::S(key)) => Text::new(key, MAX_KEPT_BYTES),
+        _ => Text::new("an item without a key", MAX_KEPT_BYTES),
     };
     let reader = Reader { item, key };
     if reader.number::<u32>(name::FORMAT)? != FORMAT {
@@ -258,8 +262,8 @@ impl Reader<'_> {
             *slot = self.evidence(name)?;
         }
         Ok(PrincipalState {
-            window: Window::from_index(self.number(name::WINDOW)?),
-            first_window: Window::from_index(self.number(name::FIRST_WINDOW)?),
+            window: self.window(name::WINDOW)?,
+            first_window: self.window(name::FIRST_WINDOW)?,
             denials: [self.number(first)?, self.number(second)?, self.number(third)?],
             secrets: self.secrets()?,
             new_in_hour: self.number(name::NEW_IN_HOUR)?,
@@ -277,6 +281,14 @@ impl Reader<'_> {
             evidence,
             alert_seq: self.number(name::ALERT_SEQ)?,
         })
+    }
+
+    /// A window is opened by an event, so it is one of those that events may have.
+    fn window(&self, name: &'static str) -> Result<Window, CorruptItem> {
+        match self.number(name)? {
+            index @ 0..=LAST_WINDOW => Ok(Window::from_index(index)),
+            _ => Err(self.corrupt(name, "is out of range")),
+        }
     }
 
     fn episodes(&self) -> Result<[Episode; 2], CorruptItem> {
@@ -345,7 +357,7 @@ impl Reader<'_> {
             Some(_) => return Err(self.corrupt(name, "is no map")),
         };
         let text = |key: &str| match map.get(key) {
-            Some(AttributeValue::S(text)) => Some(Text::new(text, usize::MAX)),
+            Some(AttributeValue::S(text)) => Some(Text::new(text, MAX_KEPT_BYTES)),
             _ => None,
         };
         let number = |key: &str| match map.get(key) {

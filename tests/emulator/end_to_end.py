@@ -259,6 +259,16 @@ class Deployed:
             ExpressionAttributeValues={":value": value},
         )
 
+    def saturate(self, caller):
+        """Fills the item's list of counted events up, as 256 denials would."""
+        held = len(self.item(caller)["ids"]["BS"])
+        self.dynamodb.update_item(
+            TableName=self.outputs["TableName"],
+            Key={"principal": {"S": caller.key}},
+            UpdateExpression="ADD ids :ids",
+            ExpressionAttributeValues={":ids": {"BS": [number.to_bytes(8, "big") for number in range(256 - held)]}},
+        )
+
     def alerts(self):
         """Every message to the topic so far."""
         self._alerts += self._drained(self._alert_queue)

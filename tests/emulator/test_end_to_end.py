@@ -262,7 +262,7 @@ class Telemetry(EndToEndTest):
         before = len(self.deployed.runs())
         self.deployed.put(nameless)
         self.deployed.wait_for_runs(before + 3)
-        self.saturate(caller)
+        self.deployed.saturate(caller)
         self.deployed.handle(caller.denial(8))
         received = len(self.deployed.runs())
         self.assertEqual(received, 7 + 2 + 1 + 1 + 3 + 1)
@@ -282,16 +282,6 @@ class Telemetry(EndToEndTest):
         self.assertLessEqual(set(sums), set(expected) | {"DynamoDbRequests", "LostRaces"})
         # Rejected and ignored events cost no request; most others cost one.
         self.assertGreaterEqual(sums["DynamoDbRequests"], 8 + 2 + 1 + 2)
-
-    def saturate(self, caller):
-        """Fills the item's list of counted events up, as 256 denials would."""
-        held = len(self.deployed.item(caller)["ids"]["BS"])
-        self.deployed.dynamodb.update_item(
-            TableName=self.deployed.outputs["TableName"],
-            Key={"principal": {"S": caller.key}},
-            UpdateExpression="ADD ids :ids",
-            ExpressionAttributeValues={":ids": {"BS": [number.to_bytes(8, "big") for number in range(256 - held)]}},
-        )
 
     def embedded(self, line, started):
         about = line["_aws"]

@@ -13,6 +13,16 @@ from end_to_end import Caller, Deployed, EndToEndTest, as_it_is, binary, envelop
 
 ATTEMPTS = 3
 TAKEN_OVER_AFTER_SECONDS = 60
+STILL_FULL_SECONDS = 5
+# What AWS does in the role's name. The local AWS does not ask for these; what the function
+# sees of a refused key is in test_end_to_end_abuse.py.
+USED_ON_BEHALF_OF_THE_ROLE = (
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "sqs:SendMessage",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+)
 
 
 class Rejected(EndToEndTest):
@@ -178,6 +188,29 @@ class Refused(EndToEndTest):
         self.permit()
         self.send_again(caller, [failure], others)
 
+    def test_a_flood_fails_by_name_while_the_function_may_not_read(self):
+        self.refuse("dynamodb:GetItem")
+        caller = Caller("no-read")
+        first, second, third = (caller.denial(number) for number in range(3))
+        self.deployed.handle(first)
+        self.deployed.saturate(caller)
+        self.deployed.handle(second)
+        # For some seconds it is not asked again whether the window is still full.
+        time.sleep(STILL_FULL_SECONDS + 1)
+        failure = self.given_up(third, error_type="StoreUnavailable", text="GetItem failed: AccessDenied")
+        self.permit()
+        before = len(self.deployed.runs())
+        self.deployed.invoke(failure["requestPayload"])
+        self.deployed.wait_for_runs(before + 1)
+        self.assertEqual(self.deployed.number(caller, "n_1d"), 1)
+
+    def test_each_action_of_the_role_is_withdrawn_by_a_test_or_is_not_the_functions_own(self):
+        source = pathlib.Path(__file__).read_text()
+        for action in granted():
+            if action not in USED_ON_BEHALF_OF_THE_ROLE:
+                self.assertIn(f'self.refuse("{action}")', source)
+        self.assertLessEqual(set(USED_ON_BEHALF_OF_THE_ROLE), granted())
+
     def send_again(self, caller, failures, others):
         """The rest of the enumeration, and then what failed, which completes it."""
         self.deployed.handle(*others)
@@ -258,6 +291,14 @@ class Panic(EndToEndTest):
         self.assertEqual(len(self.starts.read_text().splitlines()), 1)
         # It was counted before the panic, and once.
         self.assertEqual(self.deployed.number(caller, "n_1d"), 1)
+
+
+def granted():
+    """The actions of the function's role."""
+    policies = as_it_is()["Resources"]["FunctionRole"]["Properties"]["Policies"]
+    statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    actions = [statement["Action"] for statement in statements]
+    return {action for some in actions for action in (some if isinstance(some, list) else [some])}
 
 
 def withdraw(template, action):

@@ -32,7 +32,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     Settings::read([]).unwrap()
 }
 
@@ -290,7 +290,7 @@ fn every_state_reads_back_bit_for_bit() {
 
 /// As DynamoDB counts it: names and values in UTF-8, numbers about a byte for two digits,
 /// 3 bytes for a list or map and one for each member.
-fn size(item: &item::Item) -> usize {
+pub fn size(item: &item::Item) -> usize {
     fn of(value: &AttributeValue) -> usize {
         match value {
             AttributeValue::S(text) => text.len(),

@@ -9,7 +9,7 @@ use crate::support::{
     InMemory, MONDAY, TemporaryFolder, gzip, parse, rattle, record, stderr, stdout,
 };
 
-const HOSTILE: [&str; 9] = [
+pub const HOSTILE: [&str; 9] = [
     "prod/db\r\nBcc: victim@example.com\r\n\r\nAll clear",
     "\u{1b}[2J\u{1b}[31mred\u{7}\u{8}\u{9b}31m\u{0}\u{7f}",
     "\u{202e}drowssap/dorp\u{202c}\u{2066}x\u{2069}\u{200f}\u{feff}",
@@ -45,8 +45,18 @@ fn finding(text: &str) -> Finding {
 fn assert_harmless(text: &str) {
     let finding = finding(text);
     let Email { subject, body } = Email::about(&finding);
+    assert_subject(&subject);
+    assert_body(&body);
+    assert_json(&serde_json::to_string(&FindingLine::of(&finding)).unwrap());
+}
+
+pub fn assert_subject(subject: &str) {
     assert!(subject.len() < 100, "{subject}");
     assert!(subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject:?}");
+}
+
+/// Plain text with its headings and commands, and nothing that a caller made of it.
+pub fn assert_body(body: &str) {
     assert!(body.len() < 16 << 10, "{} bytes", body.len());
     assert!(body.chars().all(|c| c == '\n' || c == '±' || (' '..='~').contains(&c)), "{body:?}");
     assert_eq!(body.matches("://").count(), 1, "file://new-value and no link: {body}");
@@ -57,12 +67,13 @@ fn assert_harmless(text: &str) {
         assert!(!command.contains("id)") && !command.contains("curl"), "{command}");
     }
     assert!(!body.lines().any(|line| line.starts_with("Bcc") || line.starts_with("All clear")));
+}
 
-    let line = serde_json::to_string(&FindingLine::of(&finding)).unwrap();
+pub fn assert_json(line: &str) {
     assert!(line.is_ascii() || line.chars().all(|c| c == '±' || c.is_ascii()), "{line}");
     assert!(!line.chars().any(char::is_control), "{line:?}");
     assert!(line.len() < 16 << 10);
-    let _: Value = serde_json::from_str(&line).unwrap();
+    let _: Value = serde_json::from_str(line).unwrap();
 }
 
 #[test]

@@ -8,6 +8,8 @@
     reason = "tests are not hot"
 )]
 
+#[cfg(feature = "lambda")]
+mod abuse;
 mod cloudtrail;
 mod containers;
 mod decisions;
@@ -20,6 +22,8 @@ mod findings;
 mod hostile_input;
 #[cfg(feature = "lambda")]
 mod local_aws;
+#[cfg(feature = "lambda")]
+mod loopback;
 mod properties;
 mod replay_command;
 mod support;

@@ -1,0 +1,121 @@
+//! Alerts about any finding at all: what they say may be wrong then, but subject, bodies and
+//! JSON are well-formed and bounded.
+
+#![no_main]
+
+use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use rattle::detection::finding::Finding;
+use rattle::detection::{Scale, Signal};
+use rattle_fuzz::check_rendering;
+use serde_json::{Value, json};
+
+const KINDS: [&str; 8] =
+    ["Role", "Person", "User", "Root", "Federated", "Account", "Service", "Other"];
+const POLICIES: [&str; 3] = ["IdentityBased", "ResourceBased", "ServiceControl"];
+const MAX_EVIDENCE: usize = 8;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut input = Unstructured::new(bytes);
+    let Ok(stored) = stored(&mut input) else {
+        return;
+    };
+    // What a table holds may be damaged by hand: either it is refused, or it can be shown.
+    let Ok(mut finding) = serde_json::from_value::<Finding>(stored) else {
+        return;
+    };
+    check_rendering(&finding);
+    if exaggerate(&mut finding, &mut input).is_ok() {
+        check_rendering(&finding);
+    }
+});
+
+/// A finding in its stored form.
+fn stored(input: &mut Unstructured<'_>) -> Result<Value> {
+    let count = input.int_in_range(0..=MAX_EVIDENCE)?;
+    let evidence = (0..count).map(|_| evidence(input)).collect::<Result<Vec<_>>>()?;
+    let counts = json!({"5m": input.arbitrary::<u32>()?, "1h": 7, "1d": input.arbitrary::<u32>()?});
+    Ok(json!({
+        "id": line(input, "0123456789abcdef0123456789abcdef")?,
+        "status": *input.choose(&["open", "update"])?,
+        "severity": *input.choose(&["low", "medium", "high"])?,
+        "title": line(input, "5 denied reads of 5 secrets in 5 minutes by role ci-deploy")?,
+        "account": text(input)?,
+        "region": text(input)?,
+        "principal": {
+            "principal": {
+                "key": text(input)?,
+                "account": text(input)?,
+                "kind": *input.choose(&KINDS)?,
+                "type_name": text(input)?,
+                "id": text(input)?,
+                "arn": text(input)?,
+                "name": text(input)?,
+            },
+            "session": text(input)?,
+        },
+        "signal": *input.choose(&["denials", "secrets"])?,
+        "scale": *input.choose(&["5m", "1h", "1d"])?,
+        "observed": input.arbitrary::<u32>()?,
+        "baseline": {"mean": 0.4, "sd": 0.9, "history_days": 12.5},
+        "deviation": 12.1,
+        "threshold": 4.0,
+        "denials": counts,
+        "secrets": counts,
+        "first_denial": input.arbitrary::<i64>()?,
+        "last_denial": input.arbitrary::<i64>()?,
+        "evidence": evidence,
+        "explanation": line(input, "5 new secrets in 5 minutes; usual: 0.4 ± 0.9")?,
+        "policy_arn": text(input)?,
+        "distinct_secrets": input.arbitrary::<Option<u32>>()?,
+        "over_ceiling": input.arbitrary::<Option<u32>>()?,
+    }))
+}
+
+fn evidence(input: &mut Unstructured<'_>) -> Result<Value> {
+    let policy = *input.choose(&POLICIES)?;
+    let cause = match input.int_in_range(0..=4)? {
+        0 => json!({"Implicit": policy}),
+        1 => json!({"Explicit": policy}),
+        2 => json!({"Explicit": null}),
+        3 => json!("Kms"),
+        _ => json!("Unknown"),
+    };
+    Ok(json!({
+        "time": input.arbitrary::<i64>()?,
+        "secret": text(input)?,
+        "more_secrets": input.arbitrary::<u16>()?,
+        "source_ip": text(input)?,
+        "session": text(input)?,
+        "cause": cause,
+    }))
+}
+
+/// Text that a caller may have chosen, far longer than the input at times.
+fn text(input: &mut Unstructured<'_>) -> Result<Value> {
+    let text: &str = input.arbitrary()?;
+    Ok(match input.int_in_range(0..=7)? {
+        0 => Value::Null,
+        1 => text.repeat(200).into(),
+        2 => format!("arn:aws:iam::111122223333:role/{text}").into(),
+        3 => format!("https://{text}.example.com/").into(),
+        _ => text.into(),
+    })
+}
+
+/// A line that only this program writes, as it does or not.
+fn line(input: &mut Unstructured<'_>, written: &str) -> Result<Value> {
+    Ok(if input.ratio(7, 8)? { written.into() } else { text(input)? })
+}
+
+/// Numbers that JSON cannot hold, and kinds that no decision gives together.
+fn exaggerate(finding: &mut Finding, input: &mut Unstructured<'_>) -> Result<()> {
+    finding.signal = *input.choose(&Signal::ALL)?;
+    finding.scale = *input.choose(&Scale::ALL)?;
+    finding.baseline.mean = input.arbitrary()?;
+    finding.baseline.sd = input.arbitrary()?;
+    finding.baseline.history_days = input.arbitrary()?;
+    finding.deviation = input.arbitrary()?;
+    finding.threshold = input.arbitrary()?;
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! What an event is taken for by its envelope: the same record means the same in each of
+//! its wrappings, and the function agrees with replay.
+
+#![no_main]
+
+use jiff::Timestamp;
+use libfuzzer_sys::fuzz_target;
+use rattle::cloudtrail::{Denial, Malformed, Record};
+use rattle::function::{Rejection, denial};
+use rattle_fuzz::{check_denial, check_malformed};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+/// No event time lies after it.
+const LATER: Timestamp = Timestamp::constant(4_102_444_800, 0);
+const CLOUDTRAIL: &str = "AWS API Call via CloudTrail";
+const SECRETS_MANAGER: &str = "aws.secretsmanager";
+/// Far from the depth at which the parser gives up.
+const MAX_NESTING: usize = 100;
+
+type Reading = Result<Option<Denial>, Malformed>;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(json) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(event) = serde_json::from_str::<Box<RawValue>>(json) else {
+        return;
+    };
+    check_function(&event);
+    let record = event.get();
+    if record.starts_with('{') && !may_be_wrapped(record) {
+        check_wrappings(record);
+    }
+});
+
+/// The function takes an envelope for what replay takes it for, or says what it lacks.
+fn check_function(event: &RawValue) {
+    let replayed = Record::denial_in(event.get().as_bytes());
+    match denial(event, LATER) {
+        Ok(read) => {
+            read.iter().for_each(check_denial);
+            assert_eq!(Ok(read), replayed, "the function differs from replay");
+        }
+        Err(Rejection::Malformed(malformed)) => {
+            check_malformed(&malformed);
+            assert_eq!(Err(malformed), replayed, "the function differs from replay");
+        }
+        Err(Rejection::Source(source)) => assert!(source.as_str().len() <= 60, "{source}"),
+        Err(Rejection::NoEnvelope) => {}
+        Err(Rejection::Future(time)) => panic!("{time} is later than everything"),
+    }
+}
+
+fn check_wrappings(record: &str) {
+    let bare = Record::denial_in(record.as_bytes());
+    let account = match &bare {
+        Ok(Some(denial)) => denial.principal().account().to_string(),
+        _ => "unknown".to_owned(),
+    };
+    let account = if account == "unknown" { json!(null) } else { json!(account) };
+    let envelope = |source: &str, kind: &str| {
+        format!(
+            r#"{{"version":"0","id":"1","detail-type":"{kind}","source":"{source}","account":{account},"time":"2026-01-01T00:00:00Z","region":"eu-west-1","resources":[],"detail":{record}}}"#
+        )
+    };
+    let delivered = envelope(SECRETS_MANAGER, CLOUDTRAIL);
+    check_same("an envelope", &bare, &Record::denial_in(delivered.as_bytes()));
+    check_same("the function", &bare, &read(&delivered));
+    let looked_up = json!({"EventId": "1", "CloudTrailEvent": record}).to_string();
+    check_same("lookup-events", &bare, &Record::denial_in(looked_up.as_bytes()));
+
+    let other = envelope(SECRETS_MANAGER, "Scheduled Event");
+    if !matches!(bare, Err(Malformed::Syntax(_))) {
+        assert_eq!(Record::denial_in(other.as_bytes()), Ok(None), "{other}");
+    }
+    let elsewhere = envelope("example.elsewhere", CLOUDTRAIL);
+    let Ok(elsewhere) = RawValue::from_string(elsewhere) else {
+        panic!("a record is no JSON in an envelope: {record}");
+    };
+    assert!(matches!(denial(&elsewhere, LATER), Err(Rejection::Source(_))), "{elsewhere}");
+}
+
+fn read(envelope: &str) -> Reading {
+    let Ok(event) = RawValue::from_string(envelope.to_owned()) else {
+        panic!("a record is no JSON in an envelope: {envelope}");
+    };
+    match denial(&event, LATER) {
+        Ok(read) => Ok(read),
+        Err(Rejection::Malformed(malformed)) => Err(malformed),
+        Err(other) => panic!("{other} of {envelope}"),
+    }
+}
+
+fn check_same(wrapping: &str, bare: &Reading, wrapped: &Reading) {
+    match (bare, wrapped) {
+        // The parser words a fault by its place.
+        (Err(Malformed::Syntax(_)), Err(Malformed::Syntax(_))) => {}
+        _ => assert_eq!(bare, wrapped, "in {wrapping} it means something else"),
+    }
+}
+
+/// Whether the record might be a wrapping itself, or nest as deep as the parser goes.
+fn may_be_wrapped(record: &str) -> bool {
+    ["detail", "CloudTrailEvent", "digestStartTime", "account\"", "\\u00"]
+        .iter()
+        .any(|name| record.contains(name))
+        || record.matches(['{', '[']).count() > MAX_NESTING
+}

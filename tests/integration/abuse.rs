@@ -1,0 +1,685 @@
+//! What somebody may try who writes part of each event, and has as many calls, sessions and
+//! principals as they like.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
+use rattle::alert::email::Email;
+use rattle::aws::Environment;
+use rattle::config::Settings;
+use rattle::detection::Outcome;
+use rattle::detection::finding::Finding;
+use rattle::detector::Detector;
+use rattle::function::{Failure, Function, Rejection};
+use rattle::sink::sns::SnsSink;
+use rattle::sink::{LeftToCaller, Sink};
+use rattle::store::dynamodb::DynamoDbStore;
+use rattle::store::memory::MemoryStore;
+use rattle::store::{Pending, Store as _, expression, item, storm_key};
+use rattle::text::Text;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::dynamodb::{run, settings};
+use crate::hostile_input::{HOSTILE, assert_body, assert_json, assert_subject};
+use crate::local_aws::table;
+use crate::loopback::serve;
+use crate::support::{MONDAY, parse, record};
+
+const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alerts";
+/// What SNS keeps of a message, its attributes included.
+const MAX_MESSAGE_BYTES: usize = 256 << 10;
+const MAX_ITEM_BYTES: usize = 16 << 10;
+const RETENTION_SECONDS: i64 = 90 * 86_400;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// A topic that keeps each request it gets.
+#[derive(Clone, Default)]
+struct Topic(Arc<Mutex<Vec<BTreeMap<String, String>>>>);
+
+impl Topic {
+    fn sink(&self) -> SnsSink<impl Fn() -> aws_sdk_sns::Client + use<>> {
+        let published = Arc::clone(&self.0);
+        let endpoint = serve(move |body| {
+            published.lock().unwrap().push(form(body));
+            let answer = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+                          <PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>";
+            (200, answer.to_owned())
+        });
+        let environment = environment(&endpoint);
+        SnsSink::new(TOPIC, move || environment.sns())
+    }
+
+    fn take(&self) -> Vec<BTreeMap<String, String>> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+fn environment(endpoint: &str) -> Environment {
+    Environment::read(|name| {
+        Some(match name {
+            "AWS_REGION" => "eu-west-1".to_owned(),
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "unused".to_owned(),
+            "AWS_ENDPOINT_URL" => endpoint.to_owned(),
+            _ => return None,
+        })
+    })
+    .unwrap()
+}
+
+/// The fields of a body of type `application/x-www-form-urlencoded`.
+fn form(body: &str) -> BTreeMap<String, String> {
+    let decoded = |text: &str| {
+        let mut bytes = Vec::new();
+        let mut rest = text.as_bytes();
+        while let [first, more @ ..] = rest {
+            rest = more;
+            bytes.push(match first {
+                b'+' => b' ',
+                b'%' => {
+                    let digits = std::str::from_utf8(&more[..2]).unwrap();
+                    rest = &more[2..];
+                    u8::from_str_radix(digits, 16).unwrap()
+                }
+                other => *other,
+            });
+        }
+        String::from_utf8(bytes).unwrap()
+    };
+    let pair =
+        |pair: &str| pair.split_once('=').map(|(name, value)| (decoded(name), decoded(value)));
+    body.split('&').filter_map(pair).collect()
+}
+
+fn function<P: Sink<Error = rattle::sink::sns::SnsError>>(
+    client: &Client,
+    table: &str,
+    sink: P,
+) -> Function<P> {
+    Function::new(Detector::new(DynamoDbStore::new(client.clone(), table), sink, settings()), None)
+}
+
+fn envelope(record: &Value) -> Value {
+    json!({
+        "version": "0",
+        "id": "00000000-0000-0000-0000-000000000000",
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.secretsmanager",
+        "account": "111122223333",
+        "time": record["eventTime"],
+        "region": "eu-west-1",
+        "resources": [],
+        "detail": record,
+    })
+}
+
+fn raw(event: &str) -> Box<RawValue> {
+    RawValue::from_string(event.to_owned()).unwrap()
+}
+
+async fn scan(client: &Client, table: &str) -> Vec<item::Item> {
+    client.scan().table_name(table).send().await.unwrap().items.unwrap()
+}
+
+async fn get(client: &Client, table: &str, key: &str) -> Option<item::Item> {
+    let key = AttributeValue::S(key.to_owned());
+    client.get_item().table_name(table).key("principal", key).send().await.unwrap().item
+}
+
+fn number(item: &item::Item, name: &str) -> i64 {
+    item[name].as_n().unwrap().parse().unwrap()
+}
+
+// ---- text ----------------------------------------------------------------------------
+
+/// Stands for an escape that no text can hold: half of a surrogate pair.
+const HALF_A_PAIR: &str = "HALF-A-PAIR";
+
+/// Five refusals by one principal, of which everything that a caller can choose is `text`.
+fn enumeration(number: usize, text: &str, is_federated: bool) -> Vec<String> {
+    let event = |i: i64| {
+        let mut record = record((MONDAY + i) as f64, &format!("e{number}-{i}"), &[]);
+        let arn = format!("arn:aws:sts::111122223333:assumed-role/ci-deploy/{text}");
+        record["errorMessage"] = json!(format!(
+            "User: {arn} is not authorized to perform: secretsmanager:GetSecretValue on resource: \
+             {i}{text} because no identity-based policy allows the secretsmanager:GetSecretValue action"
+        ));
+        let id = format!("AROAEXAMPLE{number}:{text}");
+        record["userIdentity"]["principalId"] = json!(id);
+        record["userIdentity"]["arn"] = json!(arn);
+        record["userIdentity"]["sessionContext"]["sessionIssuer"]["principalId"] =
+            json!(format!("AROAEXAMPLE{number}"));
+        record["userAgent"] = json!(text);
+        record["sourceIPAddress"] = json!(text);
+        record["vpcEndpointId"] = json!(text);
+        if is_federated {
+            record["userIdentity"]["type"] = json!("FederatedUser");
+            record["userIdentity"]["arn"] =
+                json!(format!("arn:aws:sts::111122223333:federated-user/{text}"));
+        }
+        envelope(&record).to_string().replace(HALF_A_PAIR, r"\ud83d")
+    };
+    (0..5).map(event).collect()
+}
+
+#[test]
+fn no_text_of_a_caller_breaks_what_any_subscriber_gets() {
+    run(async {
+        let client = table("hostile").await;
+        let topic = Topic::default();
+        let function = function(&client, "hostile", topic.sink());
+        let mut texts: Vec<String> = HOSTILE.map(str::to_owned).into();
+        texts.extend([
+            format!("{HALF_A_PAIR}x{HALF_A_PAIR}"),
+            "x".repeat(4 << 10),
+            "\n".repeat(4 << 10) + ".",
+            "\u{202e}\u{1b}]8;;https://evil.example\u{7}".repeat(100),
+        ]);
+        for (i, text) in texts.iter().enumerate() {
+            for is_federated in [false, true] {
+                let number = 2 * i + usize::from(is_federated);
+                for event in enumeration(number, text, is_federated) {
+                    function.handle(&raw(&event), at(MONDAY + 10)).await.unwrap();
+                }
+                let [message] = &topic.take()[..] else { panic!("{text:?} was not reported once") };
+                assert_message(message);
+            }
+        }
+        let items = scan(&client, "hostile").await;
+        let principals: Vec<_> = items.iter().filter(|item| item.contains_key("n_1d")).collect();
+        assert_eq!(principals.len(), 2 * texts.len());
+        for item in principals {
+            assert!(crate::dynamodb::size(item) < MAX_ITEM_BYTES, "{item:?}");
+            assert_eq!(number(item, "n_1d"), 5, "{item:?}");
+        }
+    });
+}
+
+/// As SNS and each subscriber ask for it.
+fn assert_message(message: &BTreeMap<String, String>) {
+    let bytes: usize = message.values().map(String::len).sum();
+    assert!(bytes < MAX_MESSAGE_BYTES, "{bytes} bytes");
+    assert_subject(&message["Subject"]);
+    assert!(message["Subject"].contains("5 denied reads of 5 secrets"), "{message:?}");
+
+    let bodies: BTreeMap<String, String> = serde_json::from_str(&message["Message"]).unwrap();
+    let protocols: BTreeSet<&str> = bodies.keys().map(String::as_str).collect();
+    assert!(protocols.is_superset(&["default", "email", "sms", "https"].into()), "{protocols:?}");
+    assert_body(&bodies["email"]);
+    assert_body(&bodies["default"]);
+    assert!(bodies["sms"].len() <= 140 && bodies["sms"].is_ascii(), "{}", bodies["sms"]);
+    assert_subject(&bodies["sms"][..bodies["sms"].len().min(99)]);
+    for protocol in ["https", "http", "sqs", "lambda"] {
+        assert_json(&bodies[protocol]);
+    }
+
+    let attributes = message.iter().filter_map(|(name, value)| {
+        let entry = name.strip_prefix("MessageAttributes.entry.")?;
+        entry.ends_with(".Value.StringValue").then_some(value)
+    });
+    let mut count = 0;
+    for value in attributes {
+        count += 1;
+        assert!((1..=256).contains(&value.len()), "{value:?}");
+        assert!(value.bytes().all(|b| (b' '..=b'~').contains(&b)), "{value:?}");
+    }
+    assert!(count >= 6, "{message:?}");
+}
+
+// ---- sessions and principals ---------------------------------------------------------
+
+#[test]
+fn ten_thousand_fresh_session_names_of_a_role_are_one_baseline() {
+    run(async {
+        let detector = Detector::new(MemoryStore::default(), LeftToCaller, settings());
+        let mut keys = BTreeSet::new();
+        for i in 0..10_000_i64 {
+            let session = match i % 3 {
+                0 => format!("botocore-session-{}", 1_767_571_200 + i),
+                1 => format!("i-{:017x}", i * 7_919),
+                _ => format!("\u{202e}{i}\n{}", "x".repeat(60)),
+            };
+            let mut record = record((MONDAY + i) as f64, &format!("e{i}"), &["prod/db".to_owned()]);
+            record["userIdentity"]["principalId"] =
+                json!(format!("AROAEXAMPLECIDEPLOY01:{session}"));
+            record["userIdentity"]["arn"] =
+                json!(format!("arn:aws:sts::111122223333:assumed-role/ci-deploy/{session}"));
+            let denial = parse(&record).unwrap().unwrap();
+            let handled =
+                detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            let finding = handled.finding.iter();
+            keys.extend(finding.map(|finding| finding.principal.principal.key().to_string()));
+        }
+        assert_eq!(detector.store().len(), 1);
+        let key = Text::new("111122223333#AROAEXAMPLECIDEPLOY01", 256);
+        assert_eq!(keys, BTreeSet::from([key.to_string()]), "all findings are about the role");
+        let kept = detector.store().kept(&key).unwrap();
+        // 33 full windows of 300 seconds, 256 denials each, and the one that is open.
+        assert_eq!(kept.state.denials[2], 33 * 256 + 100);
+        assert!(crate::dynamodb::size(&item::encode(&kept)) <= MAX_ITEM_BYTES);
+    });
+}
+
+/// A table that knows no principal and keeps nothing but what was wrong with an item.
+fn forgetful_table(faults: &Arc<Mutex<Vec<String>>>, puts: &Arc<Mutex<u32>>) -> Client {
+    let (faults, puts) = (Arc::clone(faults), Arc::clone(puts));
+    let endpoint = serve(move |body| {
+        let request: Value = serde_json::from_str(body).unwrap();
+        let Some(item) = request.get("Item") else {
+            let refused = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+            return (400, json!({"__type": refused}).to_string());
+        };
+        *puts.lock().unwrap() += 1;
+        let expires_at = item["expires_at"]["N"].as_str().and_then(|n| n.parse::<i64>().ok());
+        if !expires_at.is_some_and(|at| (MONDAY..=MONDAY + RETENTION_SECONDS).contains(&at)) {
+            faults.lock().unwrap().push(item.to_string());
+        }
+        (200, "{}".to_owned())
+    });
+    environment(&endpoint).dynamodb()
+}
+
+#[test]
+fn any_number_of_principals_leave_items_that_expire_and_a_small_process() {
+    // Many times what a process remembers.
+    const PRINCIPALS: u32 = 20_000;
+    let (faults, puts) = (Arc::default(), Arc::default());
+    run(async {
+        let store = DynamoDbStore::new(forgetful_table(&faults, &puts), "forgetful");
+        let detector = Detector::new(store, LeftToCaller, settings());
+        let mut most = 0;
+        for i in 0..PRINCIPALS {
+            let denial = denial_by(&format!("AIDAEXAMPLE{i}"), i64::from(i % 300), "prod/db");
+            let handled = detector.handle(&denial, SignedDuration::ZERO, denial.time()).await;
+            assert_eq!(handled.unwrap().outcome, Outcome::Counted);
+            if i % 1_000 == 499 {
+                most = most.max(held_states(detector.store()));
+            }
+        }
+        assert!((1..=512).contains(&most), "{most} states are remembered");
+    });
+    assert_eq!(*puts.lock().unwrap(), PRINCIPALS, "one item for each");
+    assert!(faults.lock().unwrap().is_empty(), "without expiry: {:?}", faults.lock().unwrap());
+}
+
+/// How many states a store holds: its debug form shows whatever it has.
+fn held_states(store: &DynamoDbStore) -> usize {
+    format!("{store:?}").matches("PrincipalState {").count()
+}
+
+/// A denial of an IAM user.
+fn denial_by(id: &str, second: i64, secret: &str) -> rattle::cloudtrail::Denial {
+    let event_id = format!("{id}-{second}-{secret}");
+    let mut record = record((MONDAY + second) as f64, &event_id, &[secret.to_owned()]);
+    record["userIdentity"] = json!({
+        "type": "IAMUser",
+        "principalId": id,
+        "arn": format!("arn:aws:iam::111122223333:user/{id}"),
+        "userName": id,
+    });
+    parse(&record).unwrap().unwrap()
+}
+
+/// Counts what is sent.
+#[derive(Clone, Default)]
+struct Counting {
+    alerts: Rc<Cell<u32>>,
+    storms: Rc<Cell<u32>>,
+}
+
+impl Sink for Counting {
+    type Error = Infallible;
+
+    async fn publish(&self, _: &Finding) -> Result<(), Infallible> {
+        self.alerts.set(self.alerts.get() + 1);
+        Ok(())
+    }
+
+    async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), Infallible> {
+        assert_subject(&Email::storm(finding, limit).subject);
+        self.storms.set(self.storms.get() + 1);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_hundred_thousand_enumerations_send_the_hours_limit_and_one_word_about_the_rest() {
+    const PRINCIPALS: u32 = 100_000;
+    run(async {
+        let sent = Counting::default();
+        let detector = Detector::new(MemoryStore::default(), sent.clone(), settings());
+        let secrets: Vec<String> = (0..5).map(|i| format!("s{i}")).collect();
+        let (mut findings, mut held_back) = (0, 0);
+        for i in 0..PRINCIPALS {
+            // One batch call is enough for a finding.
+            let mut record =
+                record((MONDAY + i64::from(i % 300)) as f64, &format!("e{i}"), &secrets);
+            record["userIdentity"] = json!({"type": "IAMUser", "principalId": format!("AIDA{i}")});
+            let denial = parse(&record).unwrap().unwrap();
+            let handled =
+                detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            findings += u32::from(handled.finding.is_some());
+            held_back += handled.suppressed;
+        }
+        let limit = settings().max_alerts_per_hour;
+        assert_eq!((findings, detector.store().len()), (PRINCIPALS, PRINCIPALS as usize));
+        assert_eq!((sent.alerts.get(), sent.storms.get()), (limit, 1));
+        assert_eq!(held_back, PRINCIPALS - limit, "each is recorded");
+    });
+}
+
+#[test]
+fn every_item_of_the_table_expires() {
+    run(async {
+        let client = table("expires").await;
+        let settings = Settings { max_alerts_per_hour: 1, ..settings() };
+        let store = DynamoDbStore::new(client.clone(), "expires");
+        let detector = Detector::new(store, LeftToCaller, settings);
+        // Every kind of write: an item is made, counted in, rolled on, a finding is claimed,
+        // confirmed, held back, a hit is noted, the hour's alerts are counted, a storm announced.
+        for principal in ["AIDAEXAMPLE1", "AIDAEXAMPLE2", "AIDAEXAMPLE3"] {
+            for i in 0..12 {
+                let denial = denial_by(principal, i * 60, &format!("s{i}"));
+                detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            }
+        }
+        let items = scan(&client, "expires").await;
+        assert_eq!(items.len(), 3 + 1);
+        assert!(items.iter().any(|item| item.contains_key("storm")));
+        for item in items {
+            let expires_at = number(&item, "expires_at");
+            assert!((MONDAY..=MONDAY + 3600 + RETENTION_SECONDS).contains(&expires_at), "{item:?}");
+        }
+    });
+}
+
+#[test]
+fn no_update_makes_an_item_that_never_expires() {
+    for (update, condition) in [
+        (expression::COUNT, expression::COUNTS),
+        (expression::COUNT_SECRETS, expression::COUNTS),
+        (expression::CLAIM, expression::IS_CLAIMABLE),
+        (expression::NOTE_HIT, expression::IS_ASSESSED),
+        (expression::CONFIRM, expression::IS_OURS),
+        (expression::SUPPRESS, expression::IS_OURS),
+        (expression::ADMIT, expression::IS_ADMITTED),
+        (expression::ANNOUNCE, expression::IS_ANNOUNCER),
+    ] {
+        // Else it names a value that an attribute must have, and so an item.
+        let holds_without_item = condition.starts_with("attribute_not_exists");
+        assert!(!holds_without_item || update.contains("#expires_at = :expires_at"), "{update}");
+    }
+}
+
+#[test]
+fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
+    run(async {
+        let detector = Detector::new(MemoryStore::default(), LeftToCaller, settings());
+        let secrets: Vec<String> = (0..5).map(|i| format!("s{i}")).collect();
+        let denial = parse(&record(MONDAY as f64, "e", &secrets)).unwrap().unwrap();
+        let handled = detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        let finding = handled.finding.unwrap();
+        let mut kept = detector.store().kept(denial.principal().key()).unwrap();
+        kept.pending = Some(Pending {
+            finding: finding.clone(),
+            claimed_by: denial.digest(),
+            claimed_at: MONDAY,
+        });
+        let good = item::encode(&kept);
+        assert_eq!(item::decode(&good).unwrap(), kept);
+
+        // A window that no event has would overflow wherever it is counted with.
+        for (attribute, index) in [
+            ("window", i64::MAX),
+            ("window", -1),
+            ("first_window", i64::MIN),
+            ("window", 13_674_817),
+        ] {
+            let mut damaged = good.clone();
+            damaged.insert(attribute.to_owned(), item::number(index));
+            let corrupt = item::decode(&damaged).unwrap_err();
+            assert_eq!((corrupt.attribute, corrupt.what), (attribute, "is out of range"));
+        }
+        // What waits is sent as it stands.
+        let stored = serde_json::to_value(&finding).unwrap();
+        let waiting = |pointer: &str, value: &str| {
+            let mut changed = stored.clone();
+            *changed.pointer_mut(pointer).unwrap() = json!(value);
+            let mut item = good.clone();
+            let AttributeValue::M(pending) = item.get_mut("pending").unwrap() else { panic!() };
+            pending.insert("finding".to_owned(), AttributeValue::S(changed.to_string()));
+            item::decode(&item)
+        };
+        for line in ["/id", "/title", "/explanation"] {
+            for value in ["all clear\r\nBcc: victim@example.com", "\u{1b}[2J", &"x".repeat(513)] {
+                let corrupt = waiting(line, value).unwrap_err();
+                assert_eq!(corrupt.what, "holds a finding that cannot be read", "{line}");
+            }
+        }
+        for text in ["/principal/principal/name", "/principal/session", "/evidence/0/secret"] {
+            let kept = waiting(text, &"x\n".repeat(4 << 10)).unwrap();
+            assert_body(&Email::about(&kept.pending.unwrap().finding).body);
+        }
+    });
+}
+
+// ---- times ---------------------------------------------------------------------------
+
+#[test]
+fn an_event_of_tomorrow_or_of_years_ago_moves_no_window() {
+    run(async {
+        let client = table("times").await;
+        let topic = Topic::default();
+        let function = function(&client, "times", topic.sink());
+        let now = MONDAY + 1_000;
+        let event = |second: i64, id: &str| {
+            raw(&envelope(&record(second as f64, id, &[format!("s-{id}")])).to_string())
+        };
+        function.handle(&event(now, "now"), at(now)).await.unwrap();
+        let key = "111122223333#AROAEXAMPLECIDEPLOY01";
+        let before = get(&client, "times", key).await.unwrap();
+
+        for ahead in [901, 86_400, 50 * 365 * 86_400] {
+            let rejected = function.handle(&event(now + ahead, "ahead"), at(now)).await;
+            let Err(Failure::Rejected(Rejection::Future(_))) = rejected else {
+                panic!("{ahead} s ahead: {rejected:?}");
+            };
+            assert_eq!(get(&client, "times", key).await.unwrap(), before, "{ahead} s ahead");
+        }
+        for (i, behind) in [86_400, 400 * 86_400, 12 * 365 * 86_400].into_iter().enumerate() {
+            function.handle(&event(now - behind, &format!("old{i}")), at(now)).await.unwrap();
+            let after = get(&client, "times", key).await.unwrap();
+            for name in ["window", "first_window", "n_5m", "base", "expires_at"] {
+                assert_eq!(after[name], before[name], "{name}, {behind} s behind");
+            }
+            assert_eq!(number(&after, "n_1d"), 2 + i64::try_from(i).unwrap(), "it counts as late");
+        }
+        assert!(topic.take().is_empty());
+    });
+}
+
+#[test]
+fn a_principal_first_seen_in_an_event_of_years_ago_gets_no_history_from_it() {
+    run(async {
+        let client = table("ancient").await;
+        let detector =
+            Detector::new(DynamoDbStore::new(client.clone(), "ancient"), LeftToCaller, settings());
+        let now = at(MONDAY);
+        for (i, years) in [12, 5, 1, 0].into_iter().enumerate() {
+            let denial = denial_by("AIDAEXAMPLE", -years * 365 * 86_400, &format!("s{i}"));
+            let age = now.duration_since(denial.time());
+            let handled = detector.handle(&denial, age, now).await.unwrap();
+            assert_eq!((handled.outcome, handled.finding), (Outcome::Counted, None));
+        }
+        let item = get(&client, "ancient", "111122223333#AIDAEXAMPLE").await.unwrap();
+        assert_eq!(number(&item, "first_window"), MONDAY / 300);
+        assert_eq!(number(&item, "n_1d"), 1);
+    });
+}
+
+// ---- floods --------------------------------------------------------------------------
+
+#[test]
+fn a_flood_of_one_principal_stops_writing_at_the_cap() {
+    run(async {
+        let client = table("one-flood").await;
+        let detector = Detector::new(
+            DynamoDbStore::new(client.clone(), "one-flood"),
+            LeftToCaller,
+            settings(),
+        );
+        let key = "111122223333#AIDAFLOOD";
+        let mut writes = 0;
+        for i in 0..2_000 {
+            let denial = denial_by("AIDAFLOOD", i / 20, &format!("s{i}"));
+            detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            if i == 400 {
+                writes = number(&get(&client, "one-flood", key).await.unwrap(), "version");
+            }
+        }
+        let item = get(&client, "one-flood", key).await.unwrap();
+        assert_eq!(number(&item, "n_1d"), 256);
+        assert_eq!(number(&item, "version"), writes, "nothing is written past the cap");
+        // Each denial up to the cap, and claim and confirmation of the few findings.
+        assert!((256..=256 + 10).contains(&writes), "{writes} writes");
+    });
+}
+
+// ---- names ---------------------------------------------------------------------------
+
+/// Identities of every kind, whose every field is this text.
+fn named(text: &str) -> Vec<Value> {
+    let types = [
+        "AssumedRole",
+        "IAMUser",
+        "Root",
+        "FederatedUser",
+        "AWSAccount",
+        "AWSService",
+        "IdentityCenterUser",
+        "Unknown",
+        text,
+    ];
+    let identity = |kind: &str| {
+        json!({
+            "type": kind,
+            "principalId": text,
+            "arn": text,
+            "userName": text,
+            "invokedBy": text,
+            "sessionContext": {"sessionIssuer": {"principalId": text, "arn": text, "userName": text}},
+            "onBehalfOf": {"userId": text, "identityStoreArn": text},
+        })
+    };
+    types.into_iter().map(identity).collect()
+}
+
+#[test]
+fn a_principal_named_like_an_internal_key_cannot_touch_it() {
+    run(async {
+        let client = table("internal").await;
+        let store = DynamoDbStore::new(client.clone(), "internal");
+        let detector = Detector::new(store, LeftToCaller, settings());
+        let now = at(MONDAY);
+        let internal = storm_key(now);
+        detector.store().admit_alert("a finding", 60, now).await.unwrap();
+        let before = get(&client, "internal", internal.as_str()).await.unwrap();
+        let mut delivered = 0;
+        for text in [internal.as_str(), "#storm#", &format!("\u{0}{internal}"), "unknown#storm#1"] {
+            for (i, identity) in named(text).into_iter().enumerate() {
+                for account in [json!("111122223333"), json!(null), json!("")] {
+                    let mut record = record(MONDAY as f64, &format!("{text}{i}"), &[]);
+                    record["eventID"] = json!(format!("e{delivered}"));
+                    record["userIdentity"] = identity.clone();
+                    record["recipientAccountId"] = account;
+                    let denial = parse(&record).unwrap().unwrap();
+                    let key = denial.principal().key().as_str();
+                    assert!(
+                        key.starts_with("111122223333#") || key.starts_with("unknown#"),
+                        "{key} does not begin with its account"
+                    );
+                    detector.handle(&denial, SignedDuration::ZERO, now).await.unwrap();
+                    delivered += 1;
+                }
+            }
+            // An account that is none is no account.
+            let mut record = record(MONDAY as f64, "e", &[]);
+            record["recipientAccountId"] = json!(text);
+            assert!(parse(&record).is_err());
+        }
+        assert_eq!(get(&client, "internal", internal.as_str()).await.unwrap(), before);
+    });
+}
+
+// ---- where it comes from -------------------------------------------------------------
+
+#[test]
+fn an_event_of_another_account_counts_for_that_account_alone_and_says_so() {
+    run(async {
+        let client = table("accounts").await;
+        let topic = Topic::default();
+        let function = function(&client, "accounts", topic.sink());
+        let now = MONDAY + 10;
+        let event = |account: &str, i: i64| {
+            let mut record =
+                record((MONDAY + i) as f64, &format!("{account}-{i}"), &[format!("s{i}")]);
+            record["recipientAccountId"] = json!(account);
+            raw(&envelope(&record).to_string())
+        };
+        function.handle(&event("111122223333", 0), at(now)).await.unwrap();
+        for i in 0..5 {
+            function.handle(&event("444455556666", i), at(now)).await.unwrap();
+        }
+        let own = get(&client, "accounts", "111122223333#AROAEXAMPLECIDEPLOY01").await.unwrap();
+        let other = get(&client, "accounts", "444455556666#AROAEXAMPLECIDEPLOY01").await.unwrap();
+        assert_eq!((number(&own, "n_1d"), number(&other, "n_1d")), (1, 5));
+        let [message] = &topic.take()[..] else { panic!("one alert") };
+        let bodies: BTreeMap<String, String> = serde_json::from_str(&message["Message"]).unwrap();
+        let finding: Value = serde_json::from_str(&bodies["https"]).unwrap();
+        assert_eq!(finding["account"], "444455556666");
+        assert!(bodies["email"].contains("Account 444455556666"), "{}", bodies["email"]);
+    });
+}
+
+#[test]
+fn an_event_from_elsewhere_is_rejected_and_one_about_something_else_is_ignored() {
+    run(async {
+        let client = table("elsewhere").await;
+        let topic = Topic::default();
+        let function = function(&client, "elsewhere", topic.sink());
+        let now = at(MONDAY);
+        let denial = envelope(&record(MONDAY as f64, "e", &["prod/db".to_owned()]));
+        for (field, value) in [("source", "custom.app"), ("source", "aws.s3"), ("source", "")] {
+            let mut event = denial.clone();
+            event[field] = json!(value);
+            let rejected = function.handle(&raw(&event.to_string()), now).await;
+            let Err(Failure::Rejected(_)) = rejected else { panic!("{value}: {rejected:?}") };
+        }
+        for (pointer, value) in [
+            ("/detail-type", "Scheduled Event"),
+            ("/detail/eventSource", "ssm.amazonaws.com"),
+            ("/detail/eventName", "ListSecrets"),
+            ("/detail/errorCode", "ResourceNotFoundException"),
+        ] {
+            let mut event = denial.clone();
+            *event.pointer_mut(pointer).unwrap() = json!(value);
+            function.handle(&raw(&event.to_string()), now).await.unwrap();
+        }
+        assert_eq!(scan(&client, "elsewhere").await, []);
+        function.handle(&raw(&denial.to_string()), now).await.unwrap();
+        assert_eq!(
+            scan(&client, "elsewhere").await.len(),
+            1,
+            "the same without a change is counted"
+        );
+    });
+}
