@@ -17,6 +17,8 @@ mod decisions;
 mod dynamodb;
 mod email;
 mod findings;
+#[cfg(feature = "lambda")]
+mod hostile_events;
 mod hostile_input;
 #[cfg(feature = "lambda")]
 mod local_aws;
@@ -25,5 +27,7 @@ mod loopback;
 mod properties;
 mod replay_command;
 mod support;
+#[cfg(feature = "lambda")]
+mod topic;
 mod traces;
 mod vectors;
