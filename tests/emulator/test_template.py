@@ -389,6 +389,30 @@ class Permissions(TemplateTest):
                 )
                 self.assertIn("aws:SourceArn", statement["Condition"]["ArnLike"])
 
+    def test_a_service_is_admitted_only_on_behalf_of_a_resource_of_this_account(self):
+        # Nobody can name a source when a function's role is assumed.
+        admitted = [
+            (name, statement)
+            for name, statement in self.statements()
+            if statement["Effect"] == "Allow" and "Service" in statement.get("Principal", {}) and name != "FunctionRole"
+        ]
+        self.assertEqual(
+            sorted(name for name, _ in admitted),
+            ["Key", "TopicPolicy", "TrailBucketPolicy", "TrailBucketPolicy", "UndeliveredQueuePolicy"],
+        )
+        for name, statement in admitted:
+            with self.subTest(name):
+                sources = [
+                    source
+                    for operator, condition in statement["Condition"].items()
+                    if operator in ("ArnEquals", "ArnLike", "StringEquals")
+                    for key, source in condition.items()
+                    if key == "aws:SourceArn"
+                ]
+                (source,) = sources
+                named = list(strings(source))
+                self.assertTrue(named == ["Rule", "Arn"] or "${AWS::AccountId}" in named[0], named)
+
     def test_topic_and_queues_refuse_what_is_not_encrypted_on_its_way(self):
         for name, action in (
             ("TopicPolicy", "sns:Publish"),

@@ -9,122 +9,29 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use rattle::alert::email::Email;
-use rattle::aws::Environment;
 use rattle::config::Settings;
 use rattle::detection::Outcome;
 use rattle::detection::finding::Finding;
 use rattle::detector::Detector;
-use rattle::function::{Failure, Function, Rejection};
-use rattle::sink::sns::SnsSink;
+use rattle::function::{Failure, Rejection};
 use rattle::sink::{LeftToCaller, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::store::memory::MemoryStore;
 use rattle::store::{Pending, Store as _, expression, item, storm_key};
 use rattle::text::Text;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::dynamodb::{run, settings};
-use crate::hostile_input::{HOSTILE, assert_body, assert_json, assert_subject};
+use crate::hostile_input::{assert_body, assert_subject};
 use crate::local_aws::table;
 use crate::loopback::serve;
 use crate::support::{MONDAY, parse, record};
+use crate::topic::{Topic, at, envelope, environment, function, raw};
 
-const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alerts";
-/// What SNS keeps of a message, its attributes included.
-const MAX_MESSAGE_BYTES: usize = 256 << 10;
 const MAX_ITEM_BYTES: usize = 16 << 10;
 const RETENTION_SECONDS: i64 = 90 * 86_400;
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(second).unwrap()
-}
-
-/// A topic that keeps each request it gets.
-#[derive(Clone, Default)]
-struct Topic(Arc<Mutex<Vec<BTreeMap<String, String>>>>);
-
-impl Topic {
-    fn sink(&self) -> SnsSink<impl Fn() -> aws_sdk_sns::Client + use<>> {
-        let published = Arc::clone(&self.0);
-        let endpoint = serve(move |body| {
-            published.lock().unwrap().push(form(body));
-            let answer = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
-                          <PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>";
-            (200, answer.to_owned())
-        });
-        let environment = environment(&endpoint);
-        SnsSink::new(TOPIC, move || environment.sns())
-    }
-
-    fn take(&self) -> Vec<BTreeMap<String, String>> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-fn environment(endpoint: &str) -> Environment {
-    Environment::read(|name| {
-        Some(match name {
-            "AWS_REGION" => "eu-west-1".to_owned(),
-            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "unused".to_owned(),
-            "AWS_ENDPOINT_URL" => endpoint.to_owned(),
-            _ => return None,
-        })
-    })
-    .unwrap()
-}
-
-/// The fields of a body of type `application/x-www-form-urlencoded`.
-fn form(body: &str) -> BTreeMap<String, String> {
-    let decoded = |text: &str| {
-        let mut bytes = Vec::new();
-        let mut rest = text.as_bytes();
-        while let [first, more @ ..] = rest {
-            rest = more;
-            bytes.push(match first {
-                b'+' => b' ',
-                b'%' => {
-                    let digits = std::str::from_utf8(&more[..2]).unwrap();
-                    rest = &more[2..];
-                    u8::from_str_radix(digits, 16).unwrap()
-                }
-                other => *other,
-            });
-        }
-        String::from_utf8(bytes).unwrap()
-    };
-    let pair =
-        |pair: &str| pair.split_once('=').map(|(name, value)| (decoded(name), decoded(value)));
-    body.split('&').filter_map(pair).collect()
-}
-
-fn function<P: Sink<Error = rattle::sink::sns::SnsError>>(
-    client: &Client,
-    table: &str,
-    sink: P,
-) -> Function<P> {
-    Function::new(Detector::new(DynamoDbStore::new(client.clone(), table), sink, settings()), None)
-}
-
-fn envelope(record: &Value) -> Value {
-    json!({
-        "version": "0",
-        "id": "00000000-0000-0000-0000-000000000000",
-        "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.secretsmanager",
-        "account": "111122223333",
-        "time": record["eventTime"],
-        "region": "eu-west-1",
-        "resources": [],
-        "detail": record,
-    })
-}
-
-fn raw(event: &str) -> Box<RawValue> {
-    RawValue::from_string(event.to_owned()).unwrap()
-}
 
 async fn scan(client: &Client, table: &str) -> Vec<item::Item> {
     client.scan().table_name(table).send().await.unwrap().items.unwrap()
@@ -137,102 +44,6 @@ async fn get(client: &Client, table: &str, key: &str) -> Option<item::Item> {
 
 fn number(item: &item::Item, name: &str) -> i64 {
     item[name].as_n().unwrap().parse().unwrap()
-}
-
-// ---- text ----------------------------------------------------------------------------
-
-/// Stands for an escape that no text can hold: half of a surrogate pair.
-const HALF_A_PAIR: &str = "HALF-A-PAIR";
-
-/// Five refusals by one principal, of which everything that a caller can choose is `text`.
-fn enumeration(number: usize, text: &str, is_federated: bool) -> Vec<String> {
-    let event = |i: i64| {
-        let mut record = record((MONDAY + i) as f64, &format!("e{number}-{i}"), &[]);
-        let arn = format!("arn:aws:sts::111122223333:assumed-role/ci-deploy/{text}");
-        record["errorMessage"] = json!(format!(
-            "User: {arn} is not authorized to perform: secretsmanager:GetSecretValue on resource: \
-             {i}{text} because no identity-based policy allows the secretsmanager:GetSecretValue action"
-        ));
-        let id = format!("AROAEXAMPLE{number}:{text}");
-        record["userIdentity"]["principalId"] = json!(id);
-        record["userIdentity"]["arn"] = json!(arn);
-        record["userIdentity"]["sessionContext"]["sessionIssuer"]["principalId"] =
-            json!(format!("AROAEXAMPLE{number}"));
-        record["userAgent"] = json!(text);
-        record["sourceIPAddress"] = json!(text);
-        record["vpcEndpointId"] = json!(text);
-        if is_federated {
-            record["userIdentity"]["type"] = json!("FederatedUser");
-            record["userIdentity"]["arn"] =
-                json!(format!("arn:aws:sts::111122223333:federated-user/{text}"));
-        }
-        envelope(&record).to_string().replace(HALF_A_PAIR, r"\ud83d")
-    };
-    (0..5).map(event).collect()
-}
-
-#[test]
-fn no_text_of_a_caller_breaks_what_any_subscriber_gets() {
-    run(async {
-        let client = table("hostile").await;
-        let topic = Topic::default();
-        let function = function(&client, "hostile", topic.sink());
-        let mut texts: Vec<String> = HOSTILE.map(str::to_owned).into();
-        texts.extend([
-            format!("{HALF_A_PAIR}x{HALF_A_PAIR}"),
-            "x".repeat(4 << 10),
-            "\n".repeat(4 << 10) + ".",
-            "\u{202e}\u{1b}]8;;https://evil.example\u{7}".repeat(100),
-        ]);
-        for (i, text) in texts.iter().enumerate() {
-            for is_federated in [false, true] {
-                let number = 2 * i + usize::from(is_federated);
-                for event in enumeration(number, text, is_federated) {
-                    function.handle(&raw(&event), at(MONDAY + 10)).await.unwrap();
-                }
-                let [message] = &topic.take()[..] else { panic!("{text:?} was not reported once") };
-                assert_message(message);
-            }
-        }
-        let items = scan(&client, "hostile").await;
-        let principals: Vec<_> = items.iter().filter(|item| item.contains_key("n_1d")).collect();
-        assert_eq!(principals.len(), 2 * texts.len());
-        for item in principals {
-            assert!(crate::dynamodb::size(item) < MAX_ITEM_BYTES, "{item:?}");
-            assert_eq!(number(item, "n_1d"), 5, "{item:?}");
-        }
-    });
-}
-
-/// As SNS and each subscriber ask for it.
-fn assert_message(message: &BTreeMap<String, String>) {
-    let bytes: usize = message.values().map(String::len).sum();
-    assert!(bytes < MAX_MESSAGE_BYTES, "{bytes} bytes");
-    assert_subject(&message["Subject"]);
-    assert!(message["Subject"].contains("5 denied reads of 5 secrets"), "{message:?}");
-
-    let bodies: BTreeMap<String, String> = serde_json::from_str(&message["Message"]).unwrap();
-    let protocols: BTreeSet<&str> = bodies.keys().map(String::as_str).collect();
-    assert!(protocols.is_superset(&["default", "email", "sms", "https"].into()), "{protocols:?}");
-    assert_body(&bodies["email"]);
-    assert_body(&bodies["default"]);
-    assert!(bodies["sms"].len() <= 140 && bodies["sms"].is_ascii(), "{}", bodies["sms"]);
-    assert_subject(&bodies["sms"][..bodies["sms"].len().min(99)]);
-    for protocol in ["https", "http", "sqs", "lambda"] {
-        assert_json(&bodies[protocol]);
-    }
-
-    let attributes = message.iter().filter_map(|(name, value)| {
-        let entry = name.strip_prefix("MessageAttributes.entry.")?;
-        entry.ends_with(".Value.StringValue").then_some(value)
-    });
-    let mut count = 0;
-    for value in attributes {
-        count += 1;
-        assert!((1..=256).contains(&value.len()), "{value:?}");
-        assert!(value.bytes().all(|b| (b' '..=b'~').contains(&b)), "{value:?}");
-    }
-    assert!(count >= 6, "{message:?}");
 }
 
 // ---- sessions and principals ---------------------------------------------------------

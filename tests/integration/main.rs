@@ -19,6 +19,8 @@ mod email;
 #[cfg(feature = "lambda")]
 mod faults;
 mod findings;
+#[cfg(feature = "lambda")]
+mod hostile_events;
 mod hostile_input;
 #[cfg(feature = "lambda")]
 mod local_aws;
@@ -27,5 +29,7 @@ mod loopback;
 mod properties;
 mod replay_command;
 mod support;
+#[cfg(feature = "lambda")]
+mod topic;
 mod traces;
 mod vectors;
