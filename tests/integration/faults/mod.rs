@@ -28,6 +28,8 @@ use self::transport::Wire;
 use crate::local_aws::{Emulator, create_table, environment};
 
 const SCHEDULES: u64 = 300;
+/// No more are begun after so many failed.
+const ENOUGH: u64 = 5;
 /// Threads that run schedules, each with a local AWS of its own.
 const THREADS: u64 = 3;
 
@@ -47,7 +49,7 @@ fn whatever_goes_wrong_nothing_is_lost_and_nothing_is_counted_twice() {
 
 /// Runs the schedules of these seeds.
 fn run(seeds: std::ops::Range<u64>) -> Report {
-    let next = AtomicU64::new(seeds.start);
+    let (next, failed) = (AtomicU64::new(seeds.start), AtomicU64::new(0));
     let mut report = Report::default();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..THREADS.min(seeds.end - seeds.start))
@@ -57,10 +59,12 @@ fn run(seeds: std::ops::Range<u64>) -> Report {
                     let bench = Bench::new();
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed >= seeds.end {
+                        if seed >= seeds.end || failed.load(Ordering::Relaxed) >= ENOUGH {
                             return report;
                         }
-                        bench.run(Schedule::of(seed), &mut report);
+                        if !bench.run(Schedule::of(seed), &mut report) {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                        }
                     }
                 })
             })
@@ -106,14 +110,15 @@ impl Bench {
         Self { _emulator: emulator, real, services, dynamodb }
     }
 
-    fn run(&self, schedule: Schedule, report: &mut Report) {
+    /// Whether the schedule came to what it had to.
+    fn run(&self, schedule: Schedule, report: &mut Report) -> bool {
         let wire = Arc::new(Wire::new(self.real.clone()));
         let ((schedule, counts), items) = self.in_virtual_time(schedule.seed, |services| {
             World::run(schedule, services, Arc::clone(&wire))
         });
         let applied = wire.applied();
         let verdict = judge(&schedule, &applied, &items);
-        report.count(&schedule, applied.len(), counts, wire.hits(), verdict);
+        report.count(&schedule, applied.len(), counts, wire.hits(), verdict)
     }
     /// Runs on a clock that passes only while everything waits, with a table of its own,
     /// whose items are given back.
