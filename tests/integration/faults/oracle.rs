@@ -104,7 +104,10 @@ impl<'a> Oracle<'a> {
     fn update(&mut self, key: &str, principal: &mut Principal, write: &Applied) {
         let before = decoded(&write.answer["Attributes"]);
         if principal.kept != before {
-            self.fault(format!("{key}: found {before:?}\n  instead of {:?}", principal.kept));
+            self.fault(format!(
+                "{key}: the item is not what the core says: {before:?}\n  instead of {:?}",
+                principal.kept
+            ));
         }
         let Some(kept) = &mut principal.kept else { return };
         kept.version += 1;
@@ -246,7 +249,9 @@ impl<'a> Oracle<'a> {
         kept.version += 1;
         let kept = kept.renewed();
         if kept != stored {
-            self.fault(format!("{key}: stored {stored:?}\n  instead of {kept:?}"));
+            self.fault(format!(
+                "{key}: what is stored is not what the core says: {stored:?}\n  instead of {kept:?}"
+            ));
         }
         *principal.counted.entry(opener).or_default() += 1;
         principal.seen = vec![stored.state.clone()];
