@@ -24,6 +24,8 @@ SCHEDULES = 1000
 # Schedules that must pass before anything is broken.
 WITHOUT = 100
 
+REGRESSIONS = "faults::regressions"
+
 
 @dataclass(frozen=True)
 class Mutation:
@@ -34,9 +36,9 @@ class Mutation:
     test: str = "faults::whatever"
 
 
-def condition(name, constant, old, other):
+def condition(name, constant, old, other, test="faults::whatever"):
     """One part of a condition, made true by another part that is."""
-    return Mutation(name, "src/store/expression.rs", f"{constant}|{old}", f"({old} OR {other})")
+    return Mutation(name, "src/store/expression.rs", f"{constant}|{old}", f"({old} OR {other})", test)
 
 
 MUTATIONS = [
@@ -46,10 +48,12 @@ MUTATIONS = [
     condition("roll whatever the version", "IS_UNCHANGED", "#version = :version", "#format = :format"),
     condition("put over an item that is there", "IS_NEW", "attribute_not_exists(#principal)", "#expires_at > :now"),
     condition("claim whatever the alert_seq", "IS_CLAIMABLE", "#alert_seq = :seq", "#window = :window"),
-    condition("claim over a hit noted since", "IS_CLAIMABLE", "#hit_window = :noted", "#window = :window"),
-    condition("claim over a finding that waits", "IS_CLAIMABLE", "attribute_not_exists(#pending)", "#window = :window"),
+    # Whoever closes a window claims what is due, so alert_seq alone tells most of the time;
+    # and a hit is seldom noted just then.
+    condition("claim for a window that closed", "IS_CLAIMABLE", "#window = :window", "#alert_seq = :seq", REGRESSIONS),
+    condition("claim over a hit noted since", "IS_CLAIMABLE", "#hit_window = :noted", "#window = :window", REGRESSIONS),
     condition("confirm whatever waits", "IS_OURS", "#alert_seq = :seq", "attribute_exists(#pending)"),
-    condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "#alert_seq = :seq"),
+    condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "#alert_seq = :seq", REGRESSIONS),
     Mutation(
         "note both signals' hits as they were read",
         "src/store/dynamodb.rs",
