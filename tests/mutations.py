@@ -105,6 +105,7 @@ MUTATIONS = [
         "src/detector.rs",
         "self.store.admit_alert(&finding.id, limit, claimed_at)",
         "self.store.admit_alert(&finding.id, limit, now.max(claimed_at))",
+        REGRESSIONS,
     ),
     Mutation(
         "an id without the alert's number",
