@@ -42,6 +42,9 @@ step "the template, and the function deployed from it"
 FUNCTION_BINARY="$target/debug/rattle-lambda" \
     tests/.tools/venv/bin/python -B -m unittest discover -s tests/emulator -t tests/emulator
 
+step "the mutations of tests/mutations.py fit the source"
+python3 -B tests/mutations.py --check
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 

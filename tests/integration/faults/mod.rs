@@ -13,7 +13,7 @@ mod transport;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -45,9 +45,9 @@ fn whatever_goes_wrong_nothing_is_lost_and_nothing_is_counted_twice() {
     assert!(report.is_clean(), "{}", report.failures());
 }
 
-/// Runs the schedules of these seeds.
+/// Runs the schedules of these seeds, until one fails.
 fn run(seeds: std::ops::Range<u64>) -> Report {
-    let next = AtomicU64::new(seeds.start);
+    let (next, failed) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     let mut report = Report::default();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..THREADS.min(seeds.end - seeds.start))
@@ -57,10 +57,12 @@ fn run(seeds: std::ops::Range<u64>) -> Report {
                     let bench = Bench::new();
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed >= seeds.end {
+                        if seed >= seeds.end || failed.load(Ordering::Relaxed) {
                             return report;
                         }
-                        bench.run(Schedule::of(seed), &mut report);
+                        if !bench.run(Schedule::of(seed), &mut report) {
+                            failed.store(true, Ordering::Relaxed);
+                        }
                     }
                 })
             })
@@ -106,14 +108,15 @@ impl Bench {
         Self { _emulator: emulator, real, services, dynamodb }
     }
 
-    fn run(&self, schedule: Schedule, report: &mut Report) {
+    /// Whether the schedule came to what it had to.
+    fn run(&self, schedule: Schedule, report: &mut Report) -> bool {
         let wire = Arc::new(Wire::new(self.real.clone()));
         let ((schedule, counts), items) = self.in_virtual_time(schedule.seed, |services| {
             World::run(schedule, services, Arc::clone(&wire))
         });
         let applied = wire.applied();
         let verdict = judge(&schedule, &applied, &items);
-        report.count(&schedule, applied.len(), counts, wire.hits(), verdict);
+        report.count(&schedule, applied.len(), counts, wire.hits(), verdict)
     }
     /// Runs on a clock that passes only while everything waits, with a table of its own,
     /// whose items are given back.

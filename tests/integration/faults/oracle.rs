@@ -104,7 +104,10 @@ impl<'a> Oracle<'a> {
     fn update(&mut self, key: &str, principal: &mut Principal, write: &Applied) {
         let before = decoded(&write.answer["Attributes"]);
         if principal.kept != before {
-            self.fault(format!("{key}: found {before:?}\n  instead of {:?}", principal.kept));
+            self.fault(format!(
+                "{key}: the item is not what the core says: {before:?}\n  instead of {:?}",
+                principal.kept
+            ));
         }
         let Some(kept) = &mut principal.kept else { return };
         kept.version += 1;
@@ -235,7 +238,7 @@ impl<'a> Oracle<'a> {
         let mut kept = principal.kept.take().unwrap_or_else(|| Kept::opened_by(denial));
         if kept.pending != stored.pending {
             self.claim_at_close(&key, &mut principal, &mut kept, &stored);
-        } else if let Some(due) = self.due(&principal, &kept.state).first() {
+        } else if let Some(due) = self.due(&kept.state) {
             self.verdict.lost += 1;
             self.fault(format!("{key}: a window closes over a finding due to {}", due.event_id()));
         }
@@ -246,7 +249,9 @@ impl<'a> Oracle<'a> {
         kept.version += 1;
         let kept = kept.renewed();
         if kept != stored {
-            self.fault(format!("{key}: stored {stored:?}\n  instead of {kept:?}"));
+            self.fault(format!(
+                "{key}: what is stored is not what the core says: {stored:?}\n  instead of {kept:?}"
+            ));
         }
         *principal.counted.entry(opener).or_default() += 1;
         principal.seen = vec![stored.state.clone()];
@@ -267,7 +272,7 @@ impl<'a> Oracle<'a> {
             return;
         };
         let opener = self.events[&pending.claimed_by];
-        let decided = self.due(principal, &kept.state).into_iter().find_map(|denial| {
+        let decided = self.due(&kept.state).and_then(|denial| {
             let assessment = Assessment::of(&kept.state, &self.policy);
             let decision = decide(&kept.state, &assessment, denial, &self.policy);
             let mut after = kept.state.clone();
@@ -285,12 +290,15 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// Counted denials whose delivery would now raise a report.
-    fn due(&self, principal: &Principal, state: &PrincipalState) -> Vec<&'a Denial> {
-        let assessment = Assessment::of(state, &self.policy);
-        let is_due =
-            |denial: &&Denial| decide(state, &assessment, denial, &self.policy).report.is_some();
-        principal.counted.keys().map(|digest| self.events[digest]).filter(is_due).collect()
+    /// The denial of the open window whose delivery would now raise a report. The last one
+    /// that named a new secret decides about both signals; the others saw no more.
+    fn due(&self, state: &PrincipalState) -> Option<&'a Denial> {
+        let known = state.known_secrets();
+        let is_new = |denial: &&Denial| !denial.secrets().buckets().difference(&known).is_empty();
+        let denials = || state.ids.iter().map(|digest| self.events[digest]);
+        let denial = denials().find(is_new).or_else(|| denials().next())?;
+        let decision = decide(state, &Assessment::of(state, &self.policy), denial, &self.policy);
+        decision.report.map(|_| denial)
     }
 
     fn publish(&mut self, request: &Value) {
@@ -363,7 +371,7 @@ impl<'a> Oracle<'a> {
             self.verdict.lost += 1;
             self.fault(format!("{key}: a finding waits for ever"));
         }
-        if let Some(due) = self.due(principal, &kept.state).first() {
+        if let Some(due) = self.due(&kept.state) {
             self.verdict.lost += 1;
             self.fault(format!("{key}: a finding is still due to {}", due.event_id()));
         }

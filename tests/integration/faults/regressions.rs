@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use rattle::cloudtrail::Denial;
 use rattle::config::Settings;
 use rattle::detection::finding::Finding;
-use rattle::detection::{Decision, Outcome, Policy, Window};
+use rattle::detection::{Assessment, Decision, Outcome, Policy, Window, decide};
 use rattle::detector::Detector;
 use rattle::sink::Sink;
 use rattle::store::dynamodb::DynamoDbStore;
-use rattle::store::{Received, Sent, Store};
+use rattle::store::{Claim, Kept, Pending, Received, Sent, Store};
 
 use super::schedule::event;
 use crate::dynamodb::run;
@@ -91,6 +91,58 @@ fn hits_of_both_signals_noted_at_once_are_both_kept() {
         }
         let stored = store.read(&kept.key).await.unwrap().unwrap();
         assert_eq!(stored.state.episodes.map(|episode| episode.hit_window), [window; 2]);
+    });
+}
+
+#[test]
+fn a_hit_is_not_noted_for_a_window_that_closed() {
+    run(async {
+        let store = DynamoDbStore::new(table("noted-late").await, "noted-late");
+        let kept = count(&store, &denial(0, "e0", 0..1)).await.kept;
+        let closed = count(&store, &denial(301, "e1", 0..1)).await.kept;
+        let mut episodes = kept.state.episodes;
+        episodes[0].hit_window = Some(kept.state.window);
+        let noted = Decision { report: None, episodes, told: kept.state.told };
+        store.note_hit(&kept, &noted).await.unwrap();
+        assert_eq!(store.read(&kept.key).await.unwrap(), Some(closed));
+    });
+}
+
+#[test]
+fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
+    run(async {
+        let store = DynamoDbStore::new(table("moved-on").await, "moved-on");
+        for number in 0..4 {
+            count(&store, &denial(0, &format!("e{number}"), number..number + 1)).await;
+        }
+        let fifth = denial(1, "fifth", 4..5);
+        let kept = count(&store, &fifth).await.kept;
+        let policy = Policy::default();
+        let decision = decide(&kept.state, &Assessment::of(&kept.state, &policy), &fifth, &policy);
+        let mut after = kept.state.clone();
+        after.settle(&decision);
+        let report = decision.report.as_ref().unwrap();
+        let pending = Pending {
+            finding: Finding::new(&after, report, &fifth, &policy),
+            claimed_by: fifth.digest(),
+            claimed_at: MONDAY,
+        };
+        let claim = async |kept: &Kept| {
+            let claimed = store.claim(kept, &decision, pending.clone()).await.unwrap();
+            assert!(matches!(claimed, Claim::Lost(_)), "{claimed:?}");
+        };
+
+        let mut episodes = kept.state.episodes;
+        episodes[0].hit_window = Some(kept.state.window);
+        let noted = Decision { report: None, episodes, told: kept.state.told };
+        store.note_hit(&kept, &noted).await.unwrap();
+        claim(&kept).await;
+
+        // Claimed by the denial that closes the window, sent, and closed once more.
+        let closed = count(&store, &denial(301, "closing", 0..1)).await.kept;
+        let closed = store.confirm(&closed, Sent::Published).await.unwrap();
+        count(&store, &denial(601, "closing-again", 0..1)).await;
+        claim(&closed).await;
     });
 }
 

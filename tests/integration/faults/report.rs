@@ -19,8 +19,6 @@ const STEPS: [Step; 8] = [
     Step::Publish,
     Step::Confirm,
 ];
-/// Failures that are told in full.
-const MAX_TOLD: usize = 5;
 
 #[derive(Debug, Default)]
 pub struct Report {
@@ -34,6 +32,7 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds a schedule, and says whether it came to what it had to.
     pub fn count(
         &mut self,
         schedule: &Schedule,
@@ -41,10 +40,11 @@ impl Report {
         counts: Counts,
         hits: BTreeMap<(Step, Fault), u64>,
         verdict: Verdict,
-    ) {
+    ) -> bool {
         let for_ever = counts.for_ever.iter().map(|event| format!("fails for ever: {event}"));
         let faults: Vec<String> = verdict.faults.iter().cloned().chain(for_ever).collect();
-        let failed = if faults.is_empty() { Vec::new() } else { vec![(schedule.seed, faults)] };
+        let is_clean = faults.is_empty();
+        let failed = if is_clean { Vec::new() } else { vec![(schedule.seed, faults)] };
         self.add(Self {
             schedules: 1,
             deliveries: schedule.deliveries.len() as u64,
@@ -54,6 +54,7 @@ impl Report {
             hits,
             failed,
         });
+        is_clean
     }
 
     pub fn add(&mut self, other: Self) {
@@ -85,15 +86,14 @@ impl Report {
 
     /// Each failure, with the command that shows it again.
     pub fn failures(&self) -> String {
-        let mut text = format!("{} schedules failed\n", self.failed.len());
-        for (seed, faults) in self.failed.iter().take(MAX_TOLD) {
-            let _ = writeln!(text, "again: RATTLE_TEST_SEED={seed} cargo test faults");
+        let mut text = format!("{} of {} schedules failed\n", self.failed.len(), self.schedules);
+        for (seed, faults) in &self.failed {
+            let _ =
+                writeln!(text, "again: RATTLE_TEST_SEED={seed} cargo test --all-features faults");
             for fault in faults {
                 let _ = writeln!(text, "  {fault}");
             }
         }
-        let seeds: Vec<u64> = self.failed.iter().map(|(seed, _)| *seed).collect();
-        let _ = writeln!(text, "seeds that failed: {seeds:?}");
         text
     }
 
