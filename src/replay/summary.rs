@@ -9,6 +9,7 @@ use super::scanner::Place;
 use crate::cloudtrail::Malformed;
 use crate::detection::Outcome;
 use crate::detection::finding::{Finding, Severity, plural};
+use crate::detector::Handled;
 
 /// Rejections kept with their places. Further ones are counted.
 const MAX_REJECTIONS: usize = 1000;
@@ -80,10 +81,14 @@ impl fmt::Display for Rejection {
 }
 
 impl Summary {
-    pub(super) fn ignore(&mut self, by_setting: bool) {
-        self.records_read += 1;
-        self.ignored += 1;
-        self.ignored_by_setting += u64::from(by_setting);
+    pub(super) fn ignore(&mut self, records: u64) {
+        self.records_read += records;
+        self.ignored += records;
+    }
+
+    pub(super) fn ignore_by_setting(&mut self) {
+        self.ignore(1);
+        self.ignored_by_setting += 1;
     }
 
     /// Counts a rejection. It comes back while there is room to list it.
@@ -107,20 +112,24 @@ impl Summary {
         self.rejections.last()
     }
 
-    pub(super) fn deliver(&mut self, outcome: Outcome, late: bool) {
+    pub(crate) fn deliver(&mut self, handled: &Handled) {
         self.records_read += 1;
         self.denials += 1;
-        match outcome {
+        self.held_back_by_storm_guard += u64::from(handled.suppressed);
+        if let Some(finding) = &handled.finding {
+            self.find(finding);
+        }
+        match handled.outcome {
             Outcome::Counted => {
                 self.counted += 1;
-                self.late += u64::from(late);
+                self.late += u64::from(handled.late);
             }
             Outcome::Duplicate => self.duplicate += 1,
             Outcome::Saturated => self.saturated += 1,
         }
     }
 
-    pub(super) fn find(&mut self, finding: &Finding) {
+    fn find(&mut self, finding: &Finding) {
         self.findings += 1;
         let by_severity = &mut self.findings_by_severity;
         match finding.severity {

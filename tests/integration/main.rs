@@ -15,6 +15,7 @@ mod decisions;
 mod dynamodb;
 mod email;
 mod findings;
+mod history;
 mod hostile_input;
 #[cfg(feature = "lambda")]
 mod local_aws;
@@ -22,4 +23,5 @@ mod properties;
 mod replay_command;
 mod support;
 mod traces;
+mod tuning;
 mod vectors;
