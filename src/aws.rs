@@ -30,6 +30,7 @@ pub struct Environment {
     http_client: SharedHttpClient,
     endpoint: Option<String>,
     dynamodb_endpoint: Option<String>,
+    #[cfg(feature = "lambda")]
     sns_endpoint: Option<String>,
 }
 
@@ -58,6 +59,7 @@ impl Environment {
                 .build_https(),
             endpoint: variable("AWS_ENDPOINT_URL"),
             dynamodb_endpoint: variable("AWS_ENDPOINT_URL_DYNAMODB"),
+            #[cfg(feature = "lambda")]
             sns_endpoint: variable("AWS_ENDPOINT_URL_SNS"),
         })
     }
@@ -76,6 +78,7 @@ impl Environment {
     }
 
     /// A client of SNS.
+    #[cfg(feature = "lambda")]
     pub fn sns(&self) -> aws_sdk_sns::Client {
         let mut config = aws_sdk_sns::Config::builder()
             .behavior_version(BehaviorVersion::latest())

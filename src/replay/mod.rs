@@ -6,6 +6,7 @@ mod extent;
 pub mod history;
 mod packed;
 mod reading;
+pub mod report;
 pub mod scanner;
 pub mod sources;
 pub mod summary;
@@ -31,6 +32,7 @@ use crate::config::Settings;
 use crate::detection::finding::Finding;
 use crate::detector::{Detector, DetectorError, Handled};
 use crate::sink::LeftToCaller;
+use crate::store::Kept;
 use crate::store::memory::MemoryStore;
 use crate::text::Text;
 use decision_line::DecisionLine;
@@ -131,6 +133,15 @@ pub fn history(
         Ok(collector.push(&denial)?)
     })?;
     Ok(collector.finish())
+}
+
+/// The state of each principal after the whole history, in the order of their keys.
+pub fn states(history: &History, settings: &Settings) -> Result<Vec<Kept>, ReplayError> {
+    let detector = in_memory(settings);
+    for denial in history.denials()? {
+        deliver(&detector, &denial?, SignedDuration::ZERO)?;
+    }
+    Ok(detector.into_store().into_states())
 }
 
 /// The detector with its states in memory.

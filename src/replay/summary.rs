@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::scanner::Place;
 use crate::cloudtrail::Malformed;
 use crate::detection::Outcome;
-use crate::detection::finding::{Finding, Severity, plural};
+use crate::detection::finding::{Severity, plural};
 use crate::detector::Handled;
 
 /// Rejections kept with their places. Further ones are counted.
@@ -59,6 +59,21 @@ pub struct BySeverity {
     pub medium: u64,
     /// Most likely a broken workload.
     pub low: u64,
+}
+
+impl BySeverity {
+    /// Of all severities.
+    pub fn all(&self) -> u64 {
+        self.high + self.medium + self.low
+    }
+
+    pub(super) fn add(&mut self, severity: Severity) {
+        match severity {
+            Severity::High => self.high += 1,
+            Severity::Medium => self.medium += 1,
+            Severity::Low => self.low += 1,
+        }
+    }
 }
 
 /// An input that cannot be used.
@@ -117,7 +132,8 @@ impl Summary {
         self.denials += 1;
         self.held_back_by_storm_guard += u64::from(handled.suppressed);
         if let Some(finding) = &handled.finding {
-            self.find(finding);
+            self.findings += 1;
+            self.findings_by_severity.add(finding.severity);
         }
         match handled.outcome {
             Outcome::Counted => {
@@ -126,16 +142,6 @@ impl Summary {
             }
             Outcome::Duplicate => self.duplicate += 1,
             Outcome::Saturated => self.saturated += 1,
-        }
-    }
-
-    fn find(&mut self, finding: &Finding) {
-        self.findings += 1;
-        let by_severity = &mut self.findings_by_severity;
-        match finding.severity {
-            Severity::High => by_severity.high += 1,
-            Severity::Medium => by_severity.medium += 1,
-            Severity::Low => by_severity.low += 1,
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn client(endpoint: &str) -> Client {
     Environment::read(variable).unwrap().dynamodb()
 }
 
-fn local_aws() -> &'static str {
+pub fn local_aws() -> &'static str {
     static ENDPOINT: OnceLock<String> = OnceLock::new();
     ENDPOINT.get_or_init(|| {
         let mut child = Command::new(tool("venv/bin/python"))

@@ -21,6 +21,8 @@ mod hostile_input;
 mod local_aws;
 mod properties;
 mod replay_command;
+#[cfg(all(feature = "seed", feature = "lambda"))]
+mod seed;
 mod support;
 mod traces;
 mod tuning;

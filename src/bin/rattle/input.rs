@@ -89,7 +89,15 @@ pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
 impl SettingArgs {
     /// The settings of the environment and of these flags, a flag winning.
     pub(crate) fn read(self) -> Result<Settings> {
-        Settings::read(environment().chain(self.given()))
+        self.read_with([])
+    }
+
+    /// The same with further variables, which win.
+    pub(crate) fn read_with(
+        self,
+        further: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Settings> {
+        Settings::read(environment().chain(self.given()).chain(further))
             .map_err(|faults| anyhow!("settings cannot be used:\n{faults}"))
     }
 

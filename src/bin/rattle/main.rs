@@ -4,6 +4,8 @@ mod check;
 mod explain;
 mod input;
 mod replay;
+mod report;
+mod seed;
 mod sweep;
 mod template;
 
@@ -33,6 +35,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     Explain(Box<explain::ExplainArgs>),
     Sweep(Box<sweep::SweepArgs>),
+    Report(Box<report::ReportArgs>),
+    Seed(Box<seed::SeedArgs>),
     Check(check::CheckArgs),
     /// Print a completion script for a shell
     #[command(
@@ -60,6 +64,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Replay(args) => replay::run(*args),
         Command::Explain(args) => explain::run(*args),
         Command::Sweep(args) => sweep::run(*args),
+        Command::Report(args) => report::run(*args),
+        Command::Seed(args) => seed::run(*args),
         Command::Check(args) => check::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
