@@ -278,7 +278,7 @@ fn check_follows_the_template_to_the_variables_of_the_function() {
 #[test]
 fn every_example_of_a_help_text_runs() {
     let mut run = 0;
-    for command in ["explain", "sweep", "check"] {
+    for command in ["explain", "sweep", "check", "report"] {
         let help = stdout(&rattle(&[command, "--help"], b""));
         let (_, examples) = help.split_once("Example").unwrap();
         for line in examples.lines().filter_map(|line| line.trim().strip_prefix("rattle ")) {
@@ -295,5 +295,54 @@ fn every_example_of_a_help_text_runs() {
             run += 1;
         }
     }
-    assert!(run >= 8, "{run}");
+    assert!(run >= 9, "{run}");
+}
+
+#[test]
+fn a_report_is_one_page_of_which_the_text_is_as_recorded() {
+    let page = stdout(&rattle(&["report", TRACES, "-o", "-"], b""));
+    assert_eq!(stdout(&rattle(&["report", TRACES, "-o", "-", "--threads=1"], b"")), page);
+    // Without style and charts: what a reader reads.
+    let mut text = String::new();
+    let mut rest = page.as_str();
+    for (begin, end) in
+        std::iter::once(("<style>", "</style>")).chain(std::iter::repeat(("<svg", "</svg>")))
+    {
+        let Some((before, after)) = rest.split_once(begin) else { break };
+        text.push_str(before);
+        rest = after.split_once(end).unwrap().1;
+    }
+    text.push_str(rest);
+    let text = text.replace("</p>", "\n").replace("</tr>", "\n").replace("</td>", " | ");
+    let mut plain = String::new();
+    for part in text.split('<') {
+        plain.push_str(part.split_once('>').map_or(part, |(_, words)| words));
+    }
+    insta::assert_snapshot!("report of all traces", plain);
+}
+
+/// What a caller chose ends up as text, whatever it is.
+#[test]
+fn nothing_that_a_caller_chose_is_markup_in_a_report() {
+    use crate::support::{MONDAY, record};
+    let hostile = "</td><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;";
+    let lines: String = (0..30)
+        .map(|i| {
+            let mut record =
+                record((MONDAY + i) as f64, &format!("e{i}"), &[format!("{hostile}{i}")]);
+            record["sourceIPAddress"] = Value::from(hostile);
+            record["awsRegion"] = Value::from(hostile);
+            let identity = &mut record["userIdentity"];
+            identity["principalId"] = Value::from(format!("AROAEXAMPLE:{hostile}"));
+            let issuer = &mut identity["sessionContext"]["sessionIssuer"];
+            issuer["userName"] = Value::from(hostile);
+            issuer["arn"] = Value::from(format!("arn:aws:iam::111122223333:role/{hostile}"));
+            format!("{record}\n")
+        })
+        .collect();
+    let page = stdout(&rattle(&["report", "-", "-o", "-"], lines.as_bytes()));
+    assert!(page.contains("&lt;script&gt;alert(1)"), "it is shown");
+    for markup in ["<script", "<img", "onerror=alert(2)>\"", "&amp;\"'"] {
+        assert!(!page.contains(markup), "{markup}");
+    }
 }

@@ -10,8 +10,8 @@ use crate::detection::finding::{Finding, utc};
 use crate::detection::window::WINDOW_SECONDS;
 use crate::detection::{Scale, Signal};
 
-const SIZE: (u32, u32) = (480, 190);
-const FONT_SIZE: f64 = 14.0;
+const SIZE: (u32, u32) = (480, 200);
+const FONT_SIZE: f64 = 18.0;
 
 /// Stand-ins, named in style.css.
 const INK: RGBColor = RGBColor(1, 1, 1);
@@ -39,8 +39,8 @@ pub(super) fn principal(
     svg(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(6)
-            .x_label_area_size(24)
-            .y_label_area_size(44)
+            .x_label_area_size(28)
+            .y_label_area_size(50)
             .build_cartesian_2d(from as f64..to as f64, 0.0..most)?;
         let label = |at: &f64| axis_time(*at, scale);
         chart
@@ -94,8 +94,8 @@ pub(super) fn weeks(weeks: &[Week]) -> Option<String> {
     svg(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(6)
-            .x_label_area_size(24)
-            .y_label_area_size(44)
+            .x_label_area_size(28)
+            .y_label_area_size(50)
             .build_cartesian_2d(first as f64..last as f64 + length, 0.0..most)?;
         chart
             .configure_mesh()

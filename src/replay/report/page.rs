@@ -7,10 +7,11 @@ use super::{MAX_FINDINGS, Noise, Report, Subject, chart};
 use crate::cloudtrail::evidence::Evidence;
 use crate::detection::finding::{Finding, plural, utc};
 use crate::detection::{Scale, Signal};
+use crate::replay::summary::BySeverity;
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing is fetched and nothing runs, whatever a text holds.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 impl Report {
     /// As one HTML file.
@@ -185,8 +186,7 @@ fn noise_table(noise: &[Noise]) -> Markup {
         table class="stacked" {
             thead {
                 tr {
-                    th { "Principal" } th class="n" { "Denials" } th class="n" { "High" }
-                    th class="n" { "Medium" } th class="n" { "Low" } th { "Glob" }
+                    th { "Principal" } th class="n" { "Denials" } th { "Findings" } th { "Glob" }
                 }
             }
             tbody {
@@ -194,13 +194,21 @@ fn noise_table(noise: &[Noise]) -> Markup {
                     tr {
                         td data-name="Principal" { (one.label) }
                         td class="n" data-name="Denials" { (one.denials) }
-                        td class="n" data-name="High" { (one.findings.high) }
-                        td class="n" data-name="Medium" { (one.findings.medium) }
-                        td class="n" data-name="Low" { (one.findings.low) }
+                        td data-name="Findings" { (findings(&one.findings)) }
                         td data-name="Glob" { code { (one.glob) } }
                     }
                 }
             }
         }
+    }
+}
+
+/// `3 high, 1 low`.
+fn findings(by: &BySeverity) -> String {
+    let counts = [(by.high, "high"), (by.medium, "medium"), (by.low, "low")];
+    let some = counts.iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}"));
+    match some.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => "none".to_owned(),
+        some => some,
     }
 }
