@@ -64,14 +64,11 @@ fn denials(lines: &[String]) -> Vec<Denial> {
 }
 
 /// Whole generations of known secrets, so that what is known does not change.
+#[expect(clippy::disallowed_methods, reason = "a state older than 90 days is none")]
 fn days_until_now(trace: &str) -> i64 {
     let last = denials(&recent(trace, 0)).last().unwrap().time();
-    let today = Timestamp::from_second(
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
-            as i64,
-    )
-    .unwrap();
-    today.duration_since(last).as_hours() / 24 / 14 * 14
+    let now = Timestamp::try_from(std::time::SystemTime::now()).unwrap();
+    now.duration_since(last).as_hours() / 24 / 14 * 14
 }
 
 #[test]
