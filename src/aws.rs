@@ -32,6 +32,7 @@ pub struct Environment {
     http_client: SharedHttpClient,
     endpoint: Option<String>,
     dynamodb_endpoint: Option<String>,
+    #[cfg(feature = "lambda")]
     sns_endpoint: Option<String>,
 }
 
@@ -60,6 +61,7 @@ impl Environment {
                 .build_https(),
             endpoint: variable("AWS_ENDPOINT_URL"),
             dynamodb_endpoint: variable("AWS_ENDPOINT_URL_DYNAMODB"),
+            #[cfg(feature = "lambda")]
             sns_endpoint: variable("AWS_ENDPOINT_URL_SNS"),
         })
     }
@@ -80,6 +82,7 @@ impl Environment {
     }
 
     /// A client of SNS.
+    #[cfg(feature = "lambda")]
     pub fn sns(&self) -> aws_sdk_sns::Client {
         let mut config = aws_sdk_sns::Config::builder()
             .behavior_version(BehaviorVersion::latest())

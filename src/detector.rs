@@ -84,6 +84,11 @@ impl<S: Store, P: Sink> Detector<S, P> {
         &self.store
     }
 
+    /// Its store, and nothing else.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
     /// Its settings.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -14,7 +14,7 @@
 //! Event time is the only clock.
 
 pub mod alert;
-#[cfg(feature = "lambda")]
+#[cfg(feature = "dynamodb")]
 pub mod aws;
 pub mod cloudtrail;
 pub mod config;

@@ -55,10 +55,14 @@ step "the release build finds something in the samples"
 cargo build --release --locked
 "$target/release/rattle" replay events/ | grep -c '^Subject: '
 
+step "the page of a report, in a browser"
+tests/browser/run.sh || [ $? -eq 77 ]
+
 step "fuzzing, shortly"
 fuzz/run.sh "${RATTLE_TEST_FUZZ_SECONDS:-20}" || [ $? -eq 77 ]
 
 step "the benchmark runs"
 python3 -B benches/replay/bench.py --quick
+python3 -B benches/replay/scale.py --quick
 
 step "all checks passed"

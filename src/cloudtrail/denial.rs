@@ -118,12 +118,6 @@ impl Denial {
         &self.principal
     }
 
-    /// Makes equal principals share one allocation.
-    pub fn share_principal(&mut self, shared: Arc<Principal>) {
-        debug_assert_eq!(self.principal, shared);
-        self.principal = shared;
-    }
-
     /// AWS Region of the call.
     pub fn region(&self) -> Option<&Text> {
         self.region.as_ref()

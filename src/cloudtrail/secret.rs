@@ -22,6 +22,16 @@ impl Secret {
             .then(|| Self { bucket: Bucket::of(folded), name: Text::new(folded, MAX_NAME_BYTES) })
     }
 
+    /// A secret as it was read before: its bucket, and its name printable and bounded.
+    pub fn kept(bucket: Bucket, name: Text) -> Self {
+        Self { bucket, name }
+    }
+
+    /// The bucket of its whole folded name.
+    pub fn bucket(&self) -> Bucket {
+        self.bucket
+    }
+
     /// The folded name, printable and bounded.
     pub fn name(&self) -> &Text {
         &self.name
@@ -47,6 +57,11 @@ impl Secrets {
         Self(secrets.into())
     }
 
+    /// Each of them, in the order in which they were named.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Secret> {
+        self.0.iter()
+    }
+
     /// The buckets they fall into.
     pub fn buckets(&self) -> SecretSet {
         self.0.iter().map(|secret| secret.bucket).collect()
@@ -65,6 +80,12 @@ impl Secrets {
     /// Whether the call named none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl FromIterator<Secret> for Secrets {
+    fn from_iter<I: IntoIterator<Item = Secret>>(secrets: I) -> Self {
+        Self(secrets.into_iter().collect())
     }
 }
 

@@ -55,6 +55,18 @@ impl Assessment {
         &self.0
     }
 
+    /// As it would be with more or fewer events of one signal in each open window.
+    #[must_use]
+    pub fn with_events(&self, signal: Signal, more: i64) -> Self {
+        Self(self.0.map(|row| {
+            if row.axis.signal != signal {
+                return row;
+            }
+            let observed = i64::from(row.observed).saturating_add(more).max(0);
+            Row { observed: u32::try_from(observed).unwrap_or(u32::MAX), ..row }
+        }))
+    }
+
     /// The rows of one signal, the shortest scale first.
     pub fn of_signal(&self, signal: Signal) -> &[Row] {
         &self.0[signal as usize * 3..][..3]

@@ -29,6 +29,46 @@ pub struct Decision {
     pub told: Told,
 }
 
+/// What one row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Too few to be looked at.
+    BelowFloor,
+    /// Not unusual enough.
+    BelowThreshold,
+    /// Unusual, and reported already in this hour or day.
+    Told,
+    /// Unusual, for its deviation.
+    Unusual,
+    /// Reported whatever its deviation: so many are never usual.
+    OverCeiling,
+}
+
+impl Verdict {
+    /// Of a row by itself, whether or not its signal is looked at.
+    pub fn of(row: &Row, policy: &Policy) -> Self {
+        let signal = policy.of(row.axis.signal);
+        match hit(row, row.observed, policy) {
+            None if row.observed < signal.floor[row.axis.scale as usize] => Self::BelowFloor,
+            None => Self::BelowThreshold,
+            Some(_) if !is_fresh(row, policy) => Self::Told,
+            Some(sigma) if sigma >= signal.threshold => Self::Unusual,
+            Some(_) => Self::OverCeiling,
+        }
+    }
+
+    /// Name in explanations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BelowFloor => "below the floor",
+            Self::BelowThreshold => "below the threshold",
+            Self::Told => "reported already",
+            Self::Unusual => "unusual",
+            Self::OverCeiling => "over the ceiling",
+        }
+    }
+}
+
 /// Decides about one delivery from the state after it.
 ///
 /// Secrets are decided first and completely, then denials, since a secrets episode
@@ -39,9 +79,7 @@ pub fn decide(
     denial: &Denial,
     policy: &Policy,
 ) -> Decision {
-    let known = state.known_secrets();
-    let names_a_new_secret = !denial.secrets().buckets().difference(&known).is_empty();
-    decide_on(state, assessment, names_a_new_secret, policy)
+    decide_on(state, assessment, names_a_new_secret(state, denial), policy)
 }
 
 /// Decides about a state whose open window is about to close, as the deliveries of its
@@ -88,6 +126,12 @@ fn decide_on(
     }
 }
 
+/// Whether a denial names a secret that is not known: only then is the signal of secrets
+/// looked at.
+pub fn names_a_new_secret(state: &PrincipalState, denial: &Denial) -> bool {
+    !denial.secrets().buckets().difference(&state.known_secrets()).is_empty()
+}
+
 impl PrincipalState {
     /// Takes over what a decision changes.
     pub fn settle(&mut self, decision: &Decision) {
@@ -100,7 +144,8 @@ impl PrincipalState {
 }
 
 impl Episode {
-    fn is_open(&self, window: Window, policy: &Policy) -> bool {
+    /// Whether it is open in that window.
+    pub fn is_open(&self, window: Window, policy: &Policy) -> bool {
         self.hit_window.is_some_and(|hit| window.since(hit) <= policy.quiet_windows)
     }
 

@@ -6,6 +6,7 @@
 
 pub mod assessment;
 pub mod baseline;
+pub mod counterfactual;
 pub mod decision;
 pub mod finding;
 pub mod negative_binomial;
@@ -15,7 +16,7 @@ pub mod state;
 pub mod window;
 
 pub use assessment::{Assessment, Row};
-pub use decision::{Decision, Report, decide, decide_at_close};
+pub use decision::{Decision, Report, Verdict, decide, decide_at_close};
 pub use finding::Finding;
 pub use policy::Policy;
 pub use secret_set::SecretSet;

@@ -1,17 +1,25 @@
 //! `rattle replay`: the detector over CloudTrail log files, with states in memory.
 
+mod decision_line;
+pub mod explain;
 mod extent;
+pub mod history;
+mod packed;
+mod reading;
+pub mod report;
 pub mod scanner;
 pub mod sources;
 pub mod summary;
+pub mod sweep;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering as AtomicOrdering};
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,16 +27,17 @@ use serde::Serialize;
 
 use crate::alert::email::Email;
 use crate::alert::json::FindingLine;
-use crate::cloudtrail::{Denial, Principal};
+use crate::cloudtrail::Denial;
 use crate::config::Settings;
 use crate::detection::finding::Finding;
-use crate::detection::{Row, Scale, Signal};
 use crate::detector::{Detector, DetectorError, Handled};
 use crate::sink::LeftToCaller;
+use crate::store::Kept;
 use crate::store::memory::MemoryStore;
 use crate::text::Text;
-use scanner::{Item, Scanner};
-use sources::{Source, Unreadable};
+use decision_line::DecisionLine;
+use history::{Collector, History, HistoryError};
+use sources::Unreadable;
 use summary::{Rejection, Summary};
 
 /// In which order denials are handled.
@@ -66,6 +75,8 @@ pub struct Options {
     pub format: Format,
     /// Whether malformed input stops the run.
     pub strict: bool,
+    /// Threads that parse; by default as many as the machine runs at a time.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// Why a replay stopped.
@@ -80,6 +91,9 @@ pub enum ReplayError {
     /// The detector gave up on a denial.
     #[error(transparent)]
     Detector(#[from] DetectorError<Infallible, Infallible>),
+    /// The denials cannot be sorted.
+    #[error("the denials cannot be sorted: {0}")]
+    History(#[from] HistoryError),
     /// Findings cannot be written.
     #[error("output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -95,6 +109,55 @@ pub trait Watcher {
     fn rejects(&mut self, rejection: &Rejection);
 }
 
+/// What a command reads.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// Files, folders, `-`.
+    pub paths: Vec<PathBuf>,
+    /// Whether malformed input stops the run.
+    pub strict: bool,
+    /// Threads that parse; by default as many as the machine runs at a time.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// Reads all of the input and brings its denials into the order of event time. Those of
+/// ignored principals are left out.
+pub fn history(
+    input: &Input,
+    settings: &Settings,
+    summary: &mut Summary,
+    watcher: &mut impl Watcher,
+) -> Result<History, ReplayError> {
+    let mut collector = Collector::default();
+    reading::read(input, &settings.ignored, summary, watcher, |_, denial| {
+        Ok(collector.push(&denial)?)
+    })?;
+    Ok(collector.finish())
+}
+
+/// The state of each principal after the whole history, in the order of their keys.
+pub fn states(history: &History, settings: &Settings) -> Result<Vec<Kept>, ReplayError> {
+    let detector = in_memory(settings);
+    for denial in history.denials()? {
+        deliver(&detector, &denial?, SignedDuration::ZERO)?;
+    }
+    Ok(detector.into_store().into_states())
+}
+
+/// The detector with its states in memory.
+pub(crate) fn in_memory(settings: &Settings) -> Detector<MemoryStore, LeftToCaller> {
+    Detector::new(MemoryStore::default(), LeftToCaller, settings.clone())
+}
+
+/// Handles a denial that arrives so old.
+pub(crate) fn deliver(
+    detector: &Detector<MemoryStore, LeftToCaller>,
+    denial: &Denial,
+    age: SignedDuration,
+) -> Result<Handled, ReplayError> {
+    Ok(at_once(detector.handle(denial, age, denial.time())).map_err(|failed| failed.error)?)
+}
+
 /// Replays the input and writes what it finds to `output`.
 pub fn replay(
     options: &Options,
@@ -102,104 +165,49 @@ pub fn replay(
     output: &mut impl Write,
     watcher: &mut impl Watcher,
 ) -> Result<Summary, ReplayError> {
-    let sources = Source::find(&options.paths)?;
-    let read = Arc::new(AtomicU64::new(0));
-    watcher.begins(sources.iter().map(Source::size).sum(), &read);
-
-    let mut replay = Replay {
-        detector: Detector::new(MemoryStore::default(), LeftToCaller, settings.clone()),
-        format: options.format,
-        output,
-        summary: Summary::default(),
-    };
+    let input =
+        Input { paths: options.paths.clone(), strict: options.strict, threads: options.threads };
+    let mut summary = Summary::default();
+    let mut replay = Replay { detector: in_memory(settings), format: options.format, output };
     match options.order {
         Order::Arrival => {
             let mut newest = HashMap::new();
-            let deliver = &mut |replay: &mut Replay<'_, _>, denial: Denial| {
+            reading::read(&input, &settings.ignored, &mut summary, watcher, |summary, denial| {
                 let age = age(&mut newest, &denial);
-                replay.deliver(&denial, age)
-            };
-            replay.read(&sources, options.strict, &read, watcher, deliver)?;
+                replay.deliver(summary, &denial, age)
+            })?;
         }
         Order::EventTime => {
-            let mut denials = Vec::new();
-            let mut principals = HashSet::new();
-            let keep = &mut |_: &mut Replay<'_, _>, mut denial: Denial| {
-                share_principal(&mut principals, &mut denial);
-                denials.push(denial);
-                Ok(())
-            };
-            replay.read(&sources, options.strict, &read, watcher, keep)?;
-            denials.sort_by(|a, b| (a.time(), a.event_id()).cmp(&(b.time(), b.event_id())));
-            for denial in &denials {
-                replay.deliver(denial, SignedDuration::ZERO)?;
+            let history = history(&input, settings, &mut summary, watcher)?;
+            for denial in history.denials()? {
+                replay.deliver(&mut summary, &denial?, SignedDuration::ZERO)?;
             }
         }
     }
-    replay.finish()
+    replay.output.flush()?;
+    summary.principals = replay.detector.store().len() as u64;
+    Ok(summary)
 }
 
 struct Replay<'a, W> {
     detector: Detector<MemoryStore, LeftToCaller>,
     format: Format,
     output: &'a mut W,
-    summary: Summary,
 }
 
 impl<W: Write> Replay<'_, W> {
-    fn read(
+    fn deliver(
         &mut self,
-        sources: &[Source],
-        strict: bool,
-        read: &Arc<AtomicU64>,
-        watcher: &mut impl Watcher,
-        take: &mut impl FnMut(&mut Self, Denial) -> Result<(), ReplayError>,
+        summary: &mut Summary,
+        denial: &Denial,
+        age: SignedDuration,
     ) -> Result<(), ReplayError> {
-        for source in sources {
-            self.summary.files += 1;
-            let file = source.name();
-            let mut scanner = Scanner::new(source.open(read)?);
-            let mut read_before = 0;
-            while let Some(item) = scanner.next() {
-                let item = item.map_err(|error| {
-                    Unreadable::reading(source, Some(scanner.bytes_read()), &error)
-                })?;
-                match item {
-                    Item::Ignored => self.summary.ignore(false),
-                    Item::Denial(denial) if self.detector.settings().ignored.holds(&denial) => {
-                        self.summary.ignore(true);
-                    }
-                    Item::Denial(denial) => take(self, *denial)?,
-                    Item::Rejected(place, error) => {
-                        let rejection = self.summary.reject(&file, place, &error);
-                        if let Some(rejection) = rejection {
-                            if strict {
-                                return Err(ReplayError::Malformed(rejection.clone()));
-                            }
-                            watcher.rejects(rejection);
-                        }
-                    }
-                }
-                let read_now = read.load(AtomicOrdering::Relaxed);
-                if read_now != read_before {
-                    read_before = read_now;
-                    watcher.reads();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self, denial: &Denial, age: SignedDuration) -> Result<(), ReplayError> {
-        let handled = at_once(self.detector.handle(denial, age, denial.time()))
-            .map_err(|failed| failed.error)?;
-        self.summary.deliver(handled.outcome, handled.late);
-        self.summary.held_back_by_storm_guard += u64::from(handled.suppressed);
+        let handled = deliver(&self.detector, denial, age)?;
+        summary.deliver(&handled);
         if self.format == (Format::JsonLines { decisions: true }) {
             self.write_line(&DecisionLine::of(denial, &handled))?;
         }
         if let Some(finding) = &handled.finding {
-            self.summary.find(finding);
             self.write_finding(finding)?;
         }
         Ok(())
@@ -223,12 +231,11 @@ impl<W: Write> Replay<'_, W> {
         self.output.write_all(b"\n")?;
         Ok(())
     }
+}
 
-    fn finish(mut self) -> Result<Summary, ReplayError> {
-        self.output.flush()?;
-        self.summary.principals = self.detector.store().len() as u64;
-        Ok(self.summary)
-    }
+/// Threads to run: as many as were asked for, or as the machine runs at a time.
+fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The result of a future that waits for nothing, as those of a store in memory do.
@@ -255,62 +262,6 @@ fn age(newest: &mut HashMap<Text, Timestamp>, denial: &Denial) -> SignedDuration
         None => {
             newest.insert(key.clone(), denial.time());
             SignedDuration::ZERO
-        }
-    }
-}
-
-fn share_principal(principals: &mut HashSet<Arc<Principal>>, denial: &mut Denial) {
-    if let Some(shared) = principals.get(denial.principal()) {
-        denial.share_principal(Arc::clone(shared));
-    } else {
-        principals.insert(Arc::clone(denial.principal()));
-    }
-}
-
-/// What was decided about one denial.
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "decision")]
-struct DecisionLine<'a> {
-    event_id: &'a Text,
-    event_time: String,
-    principal: &'a Text,
-    outcome: &'static str,
-    assessments: [AssessedRow; 6],
-    alert: bool,
-}
-
-#[derive(Serialize)]
-struct AssessedRow {
-    signal: Signal,
-    scale: Scale,
-    observed: u32,
-    mean: f64,
-    sd: f64,
-    sigma: f64,
-}
-
-impl<'a> DecisionLine<'a> {
-    fn of(denial: &'a Denial, handled: &Handled) -> Self {
-        Self {
-            event_id: denial.event_id(),
-            event_time: denial.time().to_string(),
-            principal: denial.principal().key(),
-            outcome: handled.outcome.name(),
-            assessments: handled.assessment.rows().map(AssessedRow::from),
-            alert: handled.finding.is_some(),
-        }
-    }
-}
-
-impl From<Row> for AssessedRow {
-    fn from(row: Row) -> Self {
-        Self {
-            signal: row.axis.signal,
-            scale: row.axis.scale,
-            observed: row.observed,
-            mean: row.prediction.mean,
-            sd: row.prediction.sd(),
-            sigma: row.sigma(),
         }
     }
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::scanner::Place;
 use crate::cloudtrail::Malformed;
 use crate::detection::Outcome;
-use crate::detection::finding::{Finding, Severity, plural};
+use crate::detection::finding::{Severity, plural};
+use crate::detector::Handled;
 
 /// Rejections kept with their places. Further ones are counted.
 const MAX_REJECTIONS: usize = 1000;
@@ -60,6 +61,21 @@ pub struct BySeverity {
     pub low: u64,
 }
 
+impl BySeverity {
+    /// Of all severities.
+    pub fn all(&self) -> u64 {
+        self.high + self.medium + self.low
+    }
+
+    pub(super) fn add(&mut self, severity: Severity) {
+        match severity {
+            Severity::High => self.high += 1,
+            Severity::Medium => self.medium += 1,
+            Severity::Low => self.low += 1,
+        }
+    }
+}
+
 /// An input that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rejection {
@@ -80,10 +96,14 @@ impl fmt::Display for Rejection {
 }
 
 impl Summary {
-    pub(super) fn ignore(&mut self, by_setting: bool) {
-        self.records_read += 1;
-        self.ignored += 1;
-        self.ignored_by_setting += u64::from(by_setting);
+    pub(super) fn ignore(&mut self, records: u64) {
+        self.records_read += records;
+        self.ignored += records;
+    }
+
+    pub(super) fn ignore_by_setting(&mut self) {
+        self.ignore(1);
+        self.ignored_by_setting += 1;
     }
 
     /// Counts a rejection. It comes back while there is room to list it.
@@ -107,26 +127,21 @@ impl Summary {
         self.rejections.last()
     }
 
-    pub(super) fn deliver(&mut self, outcome: Outcome, late: bool) {
+    pub(crate) fn deliver(&mut self, handled: &Handled) {
         self.records_read += 1;
         self.denials += 1;
-        match outcome {
+        self.held_back_by_storm_guard += u64::from(handled.suppressed);
+        if let Some(finding) = &handled.finding {
+            self.findings += 1;
+            self.findings_by_severity.add(finding.severity);
+        }
+        match handled.outcome {
             Outcome::Counted => {
                 self.counted += 1;
-                self.late += u64::from(late);
+                self.late += u64::from(handled.late);
             }
             Outcome::Duplicate => self.duplicate += 1,
             Outcome::Saturated => self.saturated += 1,
-        }
-    }
-
-    pub(super) fn find(&mut self, finding: &Finding) {
-        self.findings += 1;
-        let by_severity = &mut self.findings_by_severity;
-        match finding.severity {
-            Severity::High => by_severity.high += 1,
-            Severity::Medium => by_severity.medium += 1,
-            Severity::Low => by_severity.low += 1,
         }
     }
 }

@@ -6,6 +6,8 @@
 //! was lost: when it is tried again, its condition fails, and the item that comes back
 //! shows the event as counted.
 
+mod seed;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::seed::Seeded;
 pub use super::expression;
 use super::item::{self, Item, name};
 pub use super::table::{DynamoDbError, Usage};

@@ -31,6 +31,19 @@ impl MemoryStore {
         self.kept.borrow().get(key).cloned()
     }
 
+    /// A store that holds these states.
+    pub fn holding(kept: impl IntoIterator<Item = Kept>) -> Self {
+        let kept = kept.into_iter().map(|kept| (kept.key.clone(), kept)).collect();
+        Self { kept: RefCell::new(kept), alerts: RefCell::default() }
+    }
+
+    /// All states, in the order of their keys.
+    pub fn into_states(self) -> Vec<Kept> {
+        let mut kept: Vec<Kept> = self.kept.into_inner().into_values().collect();
+        kept.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        kept
+    }
+
     /// How many principals have a state.
     pub fn len(&self) -> usize {
         self.kept.borrow().len()

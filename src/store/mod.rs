@@ -3,14 +3,14 @@
 //! Any change is correct as a compare-and-set of the whole state that
 //! [`crate::detection`] computes. A store may do the commonest one with less.
 
-#[cfg(feature = "lambda")]
+#[cfg(feature = "dynamodb")]
 pub mod dynamodb;
-#[cfg(feature = "lambda")]
+#[cfg(feature = "dynamodb")]
 pub mod expression;
-#[cfg(feature = "lambda")]
+#[cfg(feature = "dynamodb")]
 pub mod item;
 pub mod memory;
-#[cfg(feature = "lambda")]
+#[cfg(feature = "dynamodb")]
 mod table;
 
 use jiff::{SignedDuration, Timestamp};

@@ -49,7 +49,7 @@ pub fn environment(endpoint: &str) -> Environment {
     Environment::read(variable).unwrap()
 }
 
-fn local_aws() -> &'static str {
+pub fn local_aws() -> &'static str {
     static EMULATOR: OnceLock<Emulator> = OnceLock::new();
     EMULATOR.get_or_init(Emulator::start).endpoint()
 }

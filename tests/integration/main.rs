@@ -19,6 +19,7 @@ mod email;
 #[cfg(feature = "lambda")]
 mod faults;
 mod findings;
+mod history;
 #[cfg(feature = "lambda")]
 mod hostile_events;
 mod hostile_input;
@@ -28,8 +29,11 @@ mod local_aws;
 mod loopback;
 mod properties;
 mod replay_command;
+#[cfg(all(feature = "seed", feature = "lambda"))]
+mod seed;
 mod support;
 #[cfg(feature = "lambda")]
 mod topic;
 mod traces;
+mod tuning;
 mod vectors;

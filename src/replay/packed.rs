@@ -1,0 +1,98 @@
+//! A denial in some 130 bytes: what it is sorted by, then the rest.
+
+use std::cmp::Ordering;
+use std::io;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::cloudtrail::denial::DenialParts;
+use crate::cloudtrail::secret::Secret;
+use crate::cloudtrail::{Cause, Denial, Principal};
+use crate::detection::secret_set::Bucket;
+use crate::text::Text;
+
+const TIME_BYTES: usize = 12;
+const KEY_BYTES: usize = TIME_BYTES + 2;
+
+/// What follows the sort key of a packed denial.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Packed<'a> {
+    pub(super) principal: u32,
+    #[serde(borrow)]
+    region: Option<&'a str>,
+    #[serde(borrow)]
+    secrets: Vec<(u16, &'a str)>,
+    source_ip: Option<&'a str>,
+    session: Option<&'a str>,
+    cause: Cause,
+    policy_arn: Option<&'a str>,
+}
+
+/// Seconds, nanoseconds, the event id with its length; then the rest.
+pub(super) fn pack(bytes: &mut Vec<u8>, denial: &Denial, principal: u32) -> io::Result<()> {
+    let id = denial.event_id().as_str();
+    let id_length = u16::try_from(id.len()).map_err(io::Error::other)?;
+    bytes.extend_from_slice(&denial.time().as_second().to_le_bytes());
+    bytes.extend_from_slice(&denial.time().subsec_nanosecond().to_le_bytes());
+    bytes.extend_from_slice(&id_length.to_le_bytes());
+    bytes.extend_from_slice(id.as_bytes());
+    let packed = Packed {
+        principal,
+        region: denial.region().map(Text::as_str),
+        secrets: denial
+            .secrets()
+            .iter()
+            .map(|s| (s.bucket().number(), s.name().as_str()))
+            .collect(),
+        source_ip: denial.source_ip().map(Text::as_str),
+        session: denial.session().map(Text::as_str),
+        cause: denial.cause(),
+        policy_arn: denial.policy_arn().map(Text::as_str),
+    };
+    postcard::to_io(&packed, bytes).map(drop).map_err(io::Error::other)
+}
+
+pub(super) fn unpack(record: &[u8], packed: Packed<'_>, principals: &[Arc<Principal>]) -> Denial {
+    let (second, nanosecond, id) = key(record);
+    let text = |raw: &str| Text::new(raw, usize::MAX);
+    Denial::new(DenialParts {
+        event_id: text(&String::from_utf8_lossy(id)),
+        time: Timestamp::new(second, nanosecond).unwrap_or_default(),
+        principal: Arc::clone(&principals[packed.principal as usize]),
+        region: packed.region.map(text),
+        secrets: packed
+            .secrets
+            .into_iter()
+            .filter_map(|(bucket, name)| {
+                Some(Secret::kept(Bucket::from_number(bucket)?, text(name)))
+            })
+            .collect(),
+        source_ip: packed.source_ip.map(text),
+        session: packed.session.map(text),
+        cause: packed.cause,
+        policy_arn: packed.policy_arn.map(text),
+    })
+}
+
+fn key(record: &[u8]) -> (i64, i32, &[u8]) {
+    let mut second = [0; 8];
+    let mut nanosecond = [0; 4];
+    second.copy_from_slice(&record[..8]);
+    nanosecond.copy_from_slice(&record[8..TIME_BYTES]);
+    let id = &record[KEY_BYTES..KEY_BYTES + id_length(record)];
+    (i64::from_le_bytes(second), i32::from_le_bytes(nanosecond), id)
+}
+
+fn id_length(record: &[u8]) -> usize {
+    usize::from(u16::from_le_bytes([record[TIME_BYTES], record[TIME_BYTES + 1]]))
+}
+
+pub(super) fn after_key(record: &[u8]) -> &[u8] {
+    &record[KEY_BYTES + id_length(record)..]
+}
+
+pub(super) fn by_key(a: &[u8], b: &[u8]) -> Ordering {
+    key(a).cmp(&key(b))
+}

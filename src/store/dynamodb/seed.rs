@@ -1,0 +1,123 @@
+//! States from a history, stored before the function sees its first denial.
+
+use jiff::Timestamp;
+
+use super::{DynamoDbError, DynamoDbStore, MAX_RACES};
+use crate::store::Kept;
+use crate::store::item::{self, Item};
+use crate::store::table::Written;
+
+/// What became of one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Seeded {
+    /// No state was there, or an expired one: this one is stored.
+    New,
+    /// An older state was there that this one's history holds: this one takes its place.
+    Replaced,
+    /// The state that is there is as new, or newer, and stays.
+    Newer,
+    /// The state that is there knows an earlier past than this history, and stays.
+    LongerHistory,
+    /// A finding of the state that is there waits to be sent, and it stays.
+    Pending,
+    /// What is there is of another format or damaged, and stays.
+    Unreadable,
+    /// This one would have expired by now.
+    Expired,
+}
+
+impl Seeded {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::New,
+        Self::Replaced,
+        Self::Newer,
+        Self::LongerHistory,
+        Self::Pending,
+        Self::Unreadable,
+        Self::Expired,
+    ];
+
+    /// Whether it is stored.
+    pub const fn is_stored(self) -> bool {
+        matches!(self, Self::New | Self::Replaced)
+    }
+
+    /// In a list of how many there are of each.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Replaced => "in place of an older state, which this history holds",
+            Self::Newer => "left as it is: the table's is as new, or newer",
+            Self::LongerHistory => "left as it is: the table's goes further back",
+            Self::Pending => "left as it is: a finding waits to be sent",
+            Self::Unreadable => "left as it is: the table's is of another format, or damaged",
+            Self::Expired => "left out: last refused more than 90 days ago",
+        }
+    }
+
+    /// What is to become of a state that a history gives, beside the one that is there.
+    fn of(kept: &Kept, found: Option<&Kept>, now: Timestamp) -> Self {
+        match found {
+            None => Self::New,
+            Some(found) if found.is_expired(now) => Self::New,
+            Some(found) if found.state.window >= kept.state.window => Self::Newer,
+            Some(found) if found.state.first_window < kept.state.first_window => {
+                Self::LongerHistory
+            }
+            Some(found) if found.pending.is_some() => Self::Pending,
+            Some(_) => Self::Replaced,
+        }
+    }
+}
+
+impl DynamoDbStore {
+    /// Stores a state that a history gives, unless what is there is better: a compare-and-set
+    /// of the item that was seen. With `dry_run` it is only looked at.
+    pub async fn seed(
+        &self,
+        kept: &Kept,
+        now: Timestamp,
+        dry_run: bool,
+    ) -> Result<Seeded, DynamoDbError> {
+        if kept.is_expired(now) {
+            return Ok(Seeded::Expired);
+        }
+        // Most principals have no item yet: whatever stands in the way comes back.
+        let mut item = if dry_run { self.table.get(&kept.key).await? } else { None };
+        for _ in 0..MAX_RACES {
+            let Ok(found) = read(item.as_ref()) else { return Ok(Seeded::Unreadable) };
+            let seeded = Seeded::of(kept, found.as_ref(), now);
+            if dry_run || !seeded.is_stored() {
+                return Ok(seeded);
+            }
+            let (read, kept) = match found {
+                Some(found) if seeded == Seeded::Replaced => {
+                    (Some(found.version), over(kept, &found))
+                }
+                _ => (None, Kept { version: 1, ..kept.clone() }),
+            };
+            match self.put(&kept, read, now).await? {
+                Written::Stored(_) => return Ok(seeded),
+                Written::Refused(in_the_way) => item = in_the_way,
+            }
+        }
+        Err(DynamoDbError::Contended)
+    }
+}
+
+fn read(item: Option<&Item>) -> Result<Option<Kept>, DynamoDbError> {
+    Ok(item.map(item::decode).transpose()?)
+}
+
+/// The state of the history with what belongs to the item: its mute and its numbers.
+fn over(kept: &Kept, found: &Kept) -> Kept {
+    let mut kept = Kept {
+        version: found.version + 1,
+        muted_until: found.muted_until,
+        suppressed: found.suppressed,
+        ..kept.clone()
+    };
+    kept.state.alert_seq = kept.state.alert_seq.max(found.state.alert_seq);
+    kept
+}
