@@ -16,12 +16,13 @@ use rattle::sink::sns::SnsSink;
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::telemetry::start_log;
 use serde_json::value::RawValue;
+use tokio::task::spawn_local;
 use tracing::error;
 
 /// ARN of the role that the function runs under; the template sets it.
 const OWN_ROLE: &str = "FUNCTION_ROLE_ARN";
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(flavor = "local")]
 async fn main() -> ExitCode {
     start_log(variable);
     let function = match start() {
@@ -31,11 +32,15 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let handle = service_fn(|event: LambdaEvent<Box<RawValue>>| {
-        let function = &function;
-        async move { Box::pin(function.handle(&event.payload, now())).await }
+    // In a task of its own: to wake the main one takes two system calls, each time.
+    let invocations = spawn_local(async move {
+        let handle = service_fn(|event: LambdaEvent<Box<RawValue>>| {
+            let function = &function;
+            async move { Box::pin(function.handle(&event.payload, now())).await }
+        });
+        lambda_runtime::run(handle).await
     });
-    match lambda_runtime::run(handle).await {
+    match invocations.await.map_err(Error::from).flatten() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("the function stopped: {error}");

@@ -16,8 +16,12 @@ use serde_json::value::RawValue;
 
 const KEY: &str = "111122223333#AROAEXAMPLEORDERSWK01";
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(flavor = "local")]
 async fn main() -> Result<(), Error> {
+    tokio::task::spawn_local(serve()).await?
+}
+
+async fn serve() -> Result<(), Error> {
     start_log(|name| std::env::var(name).ok());
     let client = Environment::read(|name| std::env::var(name).ok())?.dynamodb();
     let table = std::env::var("RATTLE_TABLE_NAME")?;
