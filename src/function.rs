@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
 use crate::cloudtrail::record::{CLOUDTRAIL_DETAIL_TYPE, Detail};
-use crate::cloudtrail::repair::decodable;
 use crate::cloudtrail::{Denial, Malformed, Record};
 use crate::detection::finding::Finding;
 use crate::detector::{Detector, DetectorError, Failed};
@@ -170,13 +169,23 @@ fn is_role(denial: &Denial, role_arn: &str) -> bool {
 
 /// The denial of an event, or nothing if it is another event.
 pub fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection> {
-    let envelope = envelope(event.get())?;
-    if envelope.source != SOURCE {
-        return Err(Rejection::Source(Text::new(&envelope.source, MAX_QUOTED_BYTES)));
+    let json = event.get();
+    let (source, denial) = match serde_json::from_str::<EventBridgeEvent<Detail>>(json) {
+        Ok(EventBridgeEvent { source, detail_type, detail, .. }) => {
+            (source, detail.denial.filter(|_| detail_type == CLOUDTRAIL_DETAIL_TYPE))
+        }
+        // The envelope, or only the record in it.
+        Err(_) => match serde_json::from_str::<EventBridgeEvent<Box<RawValue>>>(json) {
+            Ok(envelope) => (envelope.source, None),
+            Err(_) => return Err(Rejection::NoEnvelope),
+        },
+    };
+    if source != SOURCE {
+        return Err(Rejection::Source(Text::new(&source, MAX_QUOTED_BYTES)));
     }
-    let denial = match envelope.detail.denial {
-        Some(denial) if envelope.detail_type == CLOUDTRAIL_DETAIL_TYPE => Some(denial),
-        _ => Record::denial_in(event.get().as_bytes())?,
+    let denial = match denial {
+        None => Record::denial_in(json.as_bytes())?,
+        denial => denial,
     };
     let is_future = |denial: &Denial| {
         denial.time().duration_since(now) > SignedDuration::from_secs(MAX_FUTURE_SECONDS)
@@ -185,13 +194,6 @@ pub fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Reject
         Some(denial) if is_future(&denial) => Err(Rejection::Future(denial.time())),
         other => Ok(other),
     }
-}
-
-/// The event; what a caller typed may have left its text undecodable.
-fn envelope(json: &str) -> Result<EventBridgeEvent<Detail>, Rejection> {
-    serde_json::from_str(json)
-        .or_else(|_| serde_json::from_str(&decodable(json.as_bytes())))
-        .map_err(|_| Rejection::NoEnvelope)
 }
 
 fn log(finding: &Finding, suppressed: bool) {

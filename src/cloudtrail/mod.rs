@@ -10,7 +10,7 @@ mod lenient;
 pub mod message;
 pub mod principal;
 pub mod record;
-pub(crate) mod repair;
+mod repair;
 pub mod secret;
 
 pub use cause::{Cause, PolicyType};

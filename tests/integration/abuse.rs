@@ -496,3 +496,14 @@ fn an_event_from_elsewhere_is_rejected_and_one_about_something_else_is_ignored()
         );
     });
 }
+
+#[test]
+fn a_record_that_says_a_field_twice_is_rejected_for_its_record_and_not_for_its_envelope() {
+    let event = envelope(&record(MONDAY as f64, "e", &["prod/db".to_owned()])).to_string();
+    let twice = event.replacen("\"detail\":{", "\"detail\":{\"eventID\":\"other\",", 1);
+    let rejected = rattle::function::denial(&raw(&twice), at(MONDAY)).unwrap_err();
+    assert!(rejected.to_string().starts_with("not valid JSON: duplicate field"), "{rejected}");
+    let elsewhere = twice.replace("aws.secretsmanager", "custom.app");
+    let rejected = rattle::function::denial(&raw(&elsewhere), at(MONDAY)).unwrap_err();
+    assert!(rejected.to_string().starts_with("its source is"), "{rejected}");
+}
