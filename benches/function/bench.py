@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -81,9 +82,15 @@ def build(target):
         lock.write_bytes((ROOT / "Cargo.lock").read_bytes())
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
     lambda_only = ["--no-default-features", "--features", "lambda", "--bin", "rattle-lambda"]
-    command = ["cargo", "build", "--release"]
+    command = ["cargo", "build", "--release", *profile()]
     subprocess.run([*command, "--locked", *lambda_only], cwd=ROOT, env=environment, check=True)
     subprocess.run(command, cwd=HERE, env=environment, check=True)
+
+
+def profile():
+    """How the package is built, by `sam build` through cargo-lambda."""
+    options = tomllib.loads((ROOT / "CargoLambda.toml").read_text())["build"]["config"]
+    return [f"--config={option}" for option in options]
 
 
 # ---- what a denial costs in DynamoDB
