@@ -9,8 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cloudtrail::Denial;
 use crate::config::Settings;
+use crate::detection::baseline::Axis;
 use crate::detection::finding::Finding;
-use crate::detection::{Assessment, Outcome, Window, decide};
+use crate::detection::{
+    Assessment, Decision, Outcome, PrincipalState, Scale, Signal, Window, decide,
+};
+use crate::ignore::Ignored;
 use crate::sink::Sink;
 use crate::store::{Admission, Claim, Kept, Pending, Received, Sent, Store};
 
@@ -131,7 +135,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
             assessment = Assessment::of(&kept.state, policy);
         }
         for _ in 0..MAX_CLAIMS {
-            let decision = decide(&kept.state, &assessment, denial, policy);
+            let decision = self.decide(&kept.state, &assessment, denial);
             let Some(report) = &decision.report else {
                 if decision.episodes != kept.state.episodes {
                     self.store.note_hit(&kept, &decision).await.map_err(DetectorError::Store)?;
@@ -165,6 +169,15 @@ impl<S: Store, P: Sink> Detector<S, P> {
             assessment = Assessment::of(&kept.state, policy);
         }
         Err(DetectorError::Contended)
+    }
+
+    /// What is decided, less what is not to be told.
+    fn decide(&self, state: &PrincipalState, assessment: &Assessment, denial: &Denial) -> Decision {
+        let new_today = Axis { signal: Signal::Secrets, scale: Scale::Day };
+        match self.settings.ignored.of(denial) {
+            Ignored::UpTo(most) if state.observed(new_today) <= most => Decision::nothing(state),
+            _ => decide(state, assessment, denial, &self.settings.policy).unless_repeated(state),
+        }
     }
 
     /// Publishes what is pending, or holds it back, and confirms it.

@@ -2,10 +2,15 @@
 
 use super::assessment::{Assessment, Row};
 use super::baseline::Axis;
+use super::finding::Severity;
 use super::policy::{ESCALATION, Policy};
 use super::state::{Episode, PrincipalState, Told};
-use super::window::{Scale, Signal, Window};
+use super::window::{Scale, Signal, WINDOWS_PER_DAY, Window};
 use crate::cloudtrail::denial::Denial;
+
+/// A broken workload is not reported again for so many windows: a generation of known
+/// secrets, as long as what was refused is remembered at least.
+const REPEAT_WINDOWS: i64 = 14 * WINDOWS_PER_DAY;
 
 /// The row that is reported.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +32,35 @@ pub struct Decision {
     pub episodes: [Episode; 2],
     /// What will have been reported after this decision.
     pub told: Told,
+    /// Number of the alert that opened the principal's episode, after this decision.
+    pub episode: u64,
+}
+
+impl Decision {
+    /// Nothing is reported, and no episode begins or goes on.
+    pub const fn nothing(state: &PrincipalState) -> Self {
+        Self { report: None, episodes: state.episodes, told: state.told, episode: state.episode }
+    }
+
+    /// Without its report if that would tell of a broken workload what was told before: low,
+    /// the principal was reported in the last two weeks, and these are doors that it was
+    /// refused earlier. Whoever repairs the workload needs to hear of it once; if it grows
+    /// ten times worse, once more.
+    #[must_use]
+    pub fn unless_repeated(mut self, state: &PrincipalState) -> Self {
+        let denials = &state.episodes[Signal::Denials as usize];
+        let is_repeated = self.report.as_ref().is_some_and(|report| {
+            report.severity(state) == Severity::Low
+                && report.row.untold() < denials.alert_count.saturating_mul(ESCALATION)
+                && denials.alert_window.is_some_and(|alert| state.repeats(alert, report.row.axis))
+        });
+        if is_repeated {
+            let secrets_hit = self.episodes[Signal::Secrets as usize].hit_window;
+            self = Self::nothing(state);
+            self.episodes[Signal::Secrets as usize].hit_window = secrets_hit;
+        }
+        self
+    }
 }
 
 /// Decides about one delivery from the state after it.
@@ -42,6 +76,7 @@ pub fn decide(
     let known = state.known_secrets();
     let names_a_new_secret = !denial.secrets().buckets().difference(&known).is_empty();
     let [mut denials, mut secrets] = state.episodes;
+    let was_open = state.has_open_episode(policy);
     let mut report = None;
 
     if names_a_new_secret {
@@ -67,16 +102,37 @@ pub fn decide(
 
     Decision {
         report,
+        episode: if report.is_some() && !was_open { state.alert_seq + 1 } else { state.episode },
         episodes: [denials, secrets],
         told: if report.is_some() { everything_told(assessment) } else { state.told },
     }
 }
 
 impl PrincipalState {
+    /// Whether an episode of either signal goes on in the open window.
+    pub fn has_open_episode(&self, policy: &Policy) -> bool {
+        self.episodes.iter().any(|episode| episode.is_open(self.window, policy))
+    }
+
+    /// Whether the secrets refused in the open window of that scale are those that an alert of
+    /// that time can have been about: known from earlier days, or the only one of this day.
+    fn repeats(&self, alert: Window, axis: Axis) -> bool {
+        let doors = match axis.scale {
+            Scale::FiveMinutes => self.secrets,
+            Scale::Hour | Scale::Day => self.today.union(&self.secrets),
+        };
+        let earlier = self.once.union(&self.known).union(&self.known_before);
+        let today = self.today.union(&self.secrets);
+        let is_today = alert.on(Scale::Day) == self.window.on(Scale::Day);
+        self.window.since(alert) < REPEAT_WINDOWS
+            && (doors.difference(&earlier).is_empty() || (is_today && today.len() == 1))
+    }
+
     /// Takes over what a decision changes.
     pub fn settle(&mut self, decision: &Decision) {
         self.episodes = decision.episodes;
         self.told = decision.told;
+        self.episode = decision.episode;
         if decision.report.is_some() {
             self.alert_seq += 1;
         }

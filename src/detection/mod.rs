@@ -13,6 +13,7 @@ pub mod policy;
 pub mod secret_set;
 pub mod state;
 pub mod window;
+pub mod wording;
 
 pub use assessment::{Assessment, Row};
 pub use decision::{Decision, Report, decide};

@@ -209,7 +209,7 @@ impl<W: Write> Replay<'_, W> {
         match self.format {
             Format::JsonLines { .. } => self.write_line(&FindingLine::of(finding))?,
             Format::Text => {
-                let email = Email::about(finding);
+                let email = Email::about(finding, &self.detector.settings().deployment());
                 write!(self.output, "Subject: {}\n\n{}\n", email.subject, email.body)?;
             }
         }

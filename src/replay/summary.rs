@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::scanner::Place;
 use crate::cloudtrail::Malformed;
 use crate::detection::Outcome;
-use crate::detection::finding::{Finding, Severity, plural};
+use crate::detection::finding::{Finding, Severity};
+use crate::detection::wording::plural;
 
 /// Rejections kept with their places. Further ones are counted.
 const MAX_REJECTIONS: usize = 1000;

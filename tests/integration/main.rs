@@ -8,6 +8,7 @@
     reason = "tests are not hot"
 )]
 
+mod alerts;
 mod cloudtrail;
 mod containers;
 mod decisions;
