@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::alert::Deployment;
+use crate::alert::{Deployment, MachineFormat};
 use crate::detection::Policy;
 use crate::detection::policy::PerScale;
 use crate::ignore::{Entry, IgnoredPrincipals};
@@ -76,20 +76,8 @@ pub struct Settings {
     pub topic_arn: Option<String>,
     /// SNS topic for chat.
     pub chat_topic_arn: Option<String>,
-    /// What the subscribers get that are programs.
+    /// What subscribers get that are programs, and who reads the findings of a replay.
     pub machine_format: MachineFormat,
-}
-
-/// The JSON that goes to SQS and Lambda subscribers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MachineFormat {
-    /// Schema `rattle.finding/1`.
-    #[default]
-    Rattle,
-    /// AWS Security Finding Format.
-    Asff,
-    /// Open Cybersecurity Schema Framework, Detection Finding.
-    Ocsf,
 }
 
 /// Everything that is wrong with the settings.

@@ -21,10 +21,7 @@ pub fn finding(finding: &Finding, deployment: &Deployment) -> Value {
     let region = deployment.region(finding).map_or("unknown", Text::as_str);
     let principal = &finding.principal.principal;
     let partition = partition(finding);
-    let (first, last) = match &finding.totals {
-        Some(totals) => (totals.first_denial, totals.last_denial),
-        None => (finding.first_denial, finding.last_denial),
-    };
+    let (first, last) = (finding.first_denial, finding.last_denial);
     let label = match finding.severity {
         Severity::Low => "LOW",
         Severity::Medium => "MEDIUM",

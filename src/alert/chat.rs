@@ -27,7 +27,6 @@ pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
         format!("{} {}", principal.kind().noun(), quoted(principal.name(), MAX_NAME_IN_TITLE));
     let rank = rank(finding);
     let what = finding.what();
-    let region = finding.region.as_ref().map_or("unknown", Text::as_str);
     json!({
         "version": "1.0",
         "source": "custom",
@@ -41,8 +40,8 @@ pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
                 "Rattle",
                 finding.severity.name(),
                 finding.status.name(),
-                plain(finding.account.as_str(), MAX_QUOTED_BYTES),
-                plain(region, MAX_QUOTED_BYTES),
+                keyword(Some(&finding.account)),
+                keyword(finding.region.as_ref()),
             ],
         },
         "metadata": {
@@ -57,6 +56,13 @@ pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
             },
         },
     })
+}
+
+/// A word that stands outside code.
+fn keyword(text: Option<&Text>) -> &str {
+    let is_word =
+        |text: &&Text| text.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    text.filter(is_word).map_or("unknown", Text::as_str)
 }
 
 /// A shortcode that both Slack and Teams show as a sign.

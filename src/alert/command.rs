@@ -74,7 +74,8 @@ pub(super) fn mute(finding: &Finding, deployment: &Deployment) -> [String; 8] {
 fn json_text(text: &Text) -> String {
     let mut escaped = String::with_capacity(text.as_str().len());
     for c in text.as_str().chars() {
-        if c.is_ascii_alphanumeric() || "#:_-/+=,".contains(c) {
+        let is_safe = c.is_ascii_alphanumeric() || "#:_-/+=,".contains(c);
+        if is_safe && !(c == '/' && escaped.ends_with('/')) {
             escaped.push(c);
         } else {
             let _ = write!(escaped, "\\u{:04x}", u32::from(c));
@@ -113,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_key_reads_back_from_its_escapes() {
-        let key = Text::new("111122223333#it's `$(id)` \"x\" \\u0041 jane@www.example.com", 256);
+        let key =
+            Text::new("111122223333#it's `$(id)` \"x\" \\u0041 jane@www.example.com http://x", 256);
         let escaped = json_text(&key);
         assert!(escaped.bytes().all(|b| b.is_ascii_alphanumeric() || b"#:_-/+=,\\".contains(&b)));
         assert_eq!(

@@ -96,9 +96,9 @@ fn what_next(text: &mut String, finding: &Finding) {
         return;
     }
     let lines = [
-        "It is expected: say so (To hear no more of it), or repair it (step 4).",
-        "It is not, or you cannot tell: stop the principal (step 3), then find and rotate what it \
-         did read. Refused calls took nothing; others may have.",
+        "Not expected, or you cannot tell: stop the principal (step 3), then find and rotate what \
+         it did read. Refused calls took nothing; others may have.",
+        "Expected: repair it (step 4), or mute it.",
     ];
     for line in lines {
         wrap(text, line, "  - ", "    ");

@@ -7,6 +7,8 @@ use crate::text::Text;
 
 /// SNS wants a subject of fewer than 100 characters.
 pub(super) const MAX_SUBJECT_BYTES: usize = 99;
+/// No account or Region of AWS has a longer name.
+const MAX_PLACE_BYTES: usize = 20;
 /// A name shorter than this tells nothing.
 const LEAST_NAME_BYTES: usize = 8;
 
@@ -35,8 +37,9 @@ pub(super) fn rank(finding: &Finding) -> String {
 
 /// Account and Region, neither of them a link.
 pub(super) fn place(finding: &Finding) -> String {
-    let region = finding.region.as_ref().map_or("unknown Region".into(), Text::without_links);
-    format!("{}, {region}", finding.account.without_links())
+    let short = |text: &Text| Text::new(&text.without_links(), MAX_PLACE_BYTES).to_string();
+    let region = finding.region.as_ref().map_or_else(|| "unknown Region".to_owned(), short);
+    format!("{}, {region}", short(&finding.account))
 }
 
 /// How far from usual; of an episode that is over, since when it is quiet.

@@ -7,6 +7,7 @@ mod deployment;
 pub mod email;
 mod headline;
 pub mod json;
+mod machine;
 pub mod ocsf;
 pub mod pager;
 pub mod sms;
@@ -16,3 +17,4 @@ mod workload;
 
 pub use deployment::Deployment;
 pub use headline::subject;
+pub use machine::MachineFormat;

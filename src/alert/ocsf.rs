@@ -27,10 +27,7 @@ pub fn finding(finding: &Finding) -> Value {
         Severity::Medium => (3, "Medium"),
         Severity::High => (4, "High"),
     };
-    let (first, last) = match &finding.totals {
-        Some(totals) => (totals.first_denial, totals.last_denial),
-        None => (finding.first_denial, finding.last_denial),
-    };
+    let (first, last) = (finding.first_denial, finding.last_denial);
     let principal = &finding.principal.principal;
     let product = json!({"name": "Rattle", "vendor_name": "Rattle"});
     let mut body = json!({

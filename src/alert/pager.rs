@@ -51,15 +51,14 @@ pub(super) fn alarm(
     finding: &Finding,
     region: &str,
 ) -> Value {
-    let time = finding.totals.map_or(finding.last_denial, |totals| totals.last_denial);
     json!({
         "AlarmName": name,
         "AWSAccountId": finding.account,
         "NewStateValue": new,
         "OldStateValue": old,
-        "NewStateReason": Text::new(reason, MAX_REASON_BYTES),
+        "NewStateReason": Text::new(&reason.replace('±', "+/-"), MAX_REASON_BYTES),
         // As CloudWatch writes it.
-        "StateChangeTime": utc(time).replace('Z', ".000+0000"),
+        "StateChangeTime": utc(finding.last_denial).replace('Z', ".000+0000"),
         "Region": region,
     })
 }

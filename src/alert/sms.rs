@@ -9,8 +9,8 @@ pub const MAX_SMS_BYTES: usize = 140;
 /// The text message about a finding: printable ASCII.
 pub fn sms(finding: &Finding) -> String {
     let unusual = match (finding.status, finding.over_ceiling) {
-        (Status::Resolved, _) => "quiet now".to_owned(),
-        (_, Some(_)) => "always reported".to_owned(),
+        (Status::Resolved, _) => "Quiet now".to_owned(),
+        (_, Some(_)) => "Always reported".to_owned(),
         (_, None) => format!("{:.1} sigma", finding.deviation),
     };
     let start = format!("{}: {} by ", rank(finding), finding.what());

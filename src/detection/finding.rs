@@ -280,6 +280,8 @@ impl Finding {
             status: Status::Resolved,
             severity: totals.severity,
             totals: Some(totals),
+            first_denial: totals.first_denial,
+            last_denial: totals.last_denial,
             explanation: format!(
                 "{} of {} from {} to {}; no longer unusual",
                 plural(totals.denials, "denial"),
@@ -387,22 +389,22 @@ fn seen(denials: u32, distinct: Option<u32>, new: u32, scale: Scale) -> String {
     format!("{reads}{what} in {}", scale.in_words())
 }
 
-/// The pace in the window of that scale, and whether the next longer window had it before.
+/// The pace in the window of that scale, and whether the hour or the day had it before the
+/// open 5 minutes, too.
 fn cadence(state: &PrincipalState, scale: Scale, last: i64) -> Option<Cadence> {
-    const LEAST_DENIALS: u32 = 3;
+    const LEAST_INTERVALS: u32 = 2;
     const SAME_PACE: f64 = 1.5;
     let pace = |seconds: i64, intervals: u32| {
-        (intervals + 1 >= LEAST_DENIALS && seconds > 0)
-            .then(|| seconds as f64 / f64::from(intervals))
+        (intervals >= LEAST_INTERVALS && seconds > 0).then(|| seconds as f64 / f64::from(intervals))
     };
-    let (count, opened) = (state.denials[scale as usize], state.opened[scale as usize]);
-    let seconds = pace(last - opened, count.saturating_sub(1))?;
-    let earlier = Scale::ALL.get(scale as usize + 1).and_then(|longer| {
-        let before = state.denials[*longer as usize].saturating_sub(count);
-        pace(opened - state.opened[*longer as usize], before)
-    });
-    let steady = earlier
-        .is_some_and(|earlier| earlier <= seconds * SAME_PACE && seconds <= earlier * SAME_PACE);
+    let [now, longer] = [Scale::FiveMinutes, scale.max(Scale::Hour)].map(|scale| scale as usize);
+    let (denials, opened) = (&state.denials, &state.opened);
+    let seconds = pace(last - opened[scale as usize], denials[scale as usize].saturating_sub(1))?;
+    let recent = pace(last - opened[now], denials[now].saturating_sub(1));
+    let earlier = pace(opened[now] - opened[longer], denials[longer].saturating_sub(denials[now]));
+    let steady = recent
+        .zip(earlier)
+        .is_some_and(|(recent, earlier)| recent.max(earlier) <= recent.min(earlier) * SAME_PACE);
     Some(Cadence { seconds, steady })
 }
 

@@ -11,10 +11,9 @@ use tracing::error;
 
 use super::Sink;
 use crate::alert::email::Email;
-use crate::alert::json::FindingLine;
 use crate::alert::sms::sms;
-use crate::alert::{Deployment, asff, chat, ocsf, pager, storm};
-use crate::config::{MachineFormat, Settings};
+use crate::alert::{Deployment, MachineFormat, chat, pager, storm};
+use crate::config::Settings;
 use crate::detection::finding::Finding;
 use crate::text::Text;
 
@@ -92,7 +91,8 @@ impl<F: Fn() -> Client> SnsSink<F> {
             sqs: machine,
             lambda: machine,
         };
-        let message = json(&bodies)?;
+        let message =
+            serde_json::to_string(&bodies).map_err(|error| SnsError::Message(error.to_string()))?;
         let request = self.request(&self.topic_arn, message, attributes).await?;
         finish(request.subject(subject).message_structure("json")).await
     }
@@ -148,16 +148,14 @@ impl<F: Fn() -> Client> Sink for SnsSink<F> {
     type Error = SnsError;
 
     async fn publish(&self, finding: &Finding) -> Result<(), SnsError> {
-        let machine = match self.format {
-            MachineFormat::Rattle => json(&FindingLine::of(finding))?,
-            MachineFormat::Asff => asff::finding(finding, &self.deployment).to_string(),
-            MachineFormat::Ocsf => ocsf::finding(finding).to_string(),
-        };
         let message = Message {
             email: Email::about(finding, &self.deployment),
             sms: sms(finding),
             pager: pager::body(finding, &self.deployment).to_string(),
-            machine,
+            machine: self
+                .format
+                .body(finding, &self.deployment)
+                .map_err(|error| SnsError::Message(error.to_string()))?,
         };
         let attributes = attributes(finding, finding.status.name());
         self.send(&message, &attributes).await?;
@@ -180,10 +178,6 @@ impl<F: Fn() -> Client> Sink for SnsSink<F> {
             .collect();
         self.send(&message, &attributes).await
     }
-}
-
-fn json(body: &impl Serialize) -> Result<String, SnsError> {
-    serde_json::to_string(body).map_err(|error| SnsError::Message(error.to_string()))
 }
 
 /// What subscribers may filter on.
