@@ -37,21 +37,18 @@ fn body(finding: &Finding, deployment: &Deployment) -> String {
     first_lines(&mut text, finding);
     heading(&mut text, "What next");
     what_next(&mut text, finding);
-    match &finding.totals {
-        Some(totals) => {
-            heading(&mut text, "The whole episode");
-            episode(&mut text, finding, totals);
-        }
-        None => {
-            heading(&mut text, "Which secrets, from where, why refused");
-            evidence(&mut text, finding);
-            heading(&mut text, "What was seen");
-            seen(&mut text, finding);
-            heading(&mut text, "How unusual it is");
-            unusual(&mut text, finding);
-            heading(&mut text, "What to do");
-            triage::steps(&mut text, finding);
-        }
+    if let Some(totals) = &finding.totals {
+        heading(&mut text, "The whole episode");
+        episode(&mut text, finding, totals);
+    } else {
+        heading(&mut text, "Which secrets, from where, why refused");
+        evidence(&mut text, finding);
+        heading(&mut text, "What was seen");
+        seen(&mut text, finding);
+        heading(&mut text, "How unusual it is");
+        unusual(&mut text, finding);
+        heading(&mut text, "What to do");
+        triage::steps(&mut text, finding);
     }
     heading(&mut text, "To hear no more of it");
     silence(&mut text, finding, deployment);

@@ -14,6 +14,8 @@ const CATEGORY: u32 = 2;
 const CLASS: u32 = 2004;
 /// Analytic type "Statistical".
 const STATISTICAL: u32 = 3;
+/// Account type "AWS Account".
+const AWS_ACCOUNT: u32 = 10;
 
 /// The finding. One of an episode has the `finding_info.uid` of the one before.
 pub fn finding(finding: &Finding) -> Value {
@@ -63,6 +65,7 @@ pub fn finding(finding: &Finding) -> Value {
             "first_seen_time": milliseconds(first),
             "last_seen_time": milliseconds(last),
             "analytic": {
+                "uid": format!("{}/{}", finding.signal, finding.scale),
                 "name": format!("{} in {}", finding.signal, finding.scale.in_words()),
                 "type": "Statistical",
                 "type_id": STATISTICAL,
@@ -72,7 +75,15 @@ pub fn finding(finding: &Finding) -> Value {
                 "technique": {"uid": "T1555.006", "name": "Cloud Secrets Management Stores"},
             }],
         },
-        "cloud": {"provider": "AWS", "account": {"uid": finding.account}},
+        "cloud": {
+            "provider": "AWS",
+            "account": {
+                "uid": finding.account,
+                "name": finding.account,
+                "type": "AWS Account",
+                "type_id": AWS_ACCOUNT,
+            },
+        },
         "resources": [{
             "type": "AWS principal",
             "name": principal.name(),

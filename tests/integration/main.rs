@@ -17,6 +17,7 @@ mod dynamodb;
 mod email;
 mod findings;
 mod hostile_input;
+mod left_alone;
 #[cfg(feature = "lambda")]
 mod local_aws;
 mod properties;
