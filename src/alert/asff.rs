@@ -33,6 +33,7 @@ pub fn finding(finding: &Finding, deployment: &Deployment) -> Value {
                  principal and rotate the secrets that it read."
             .to_owned(),
     };
+    let description = format!("{}. {}.", finding.title, how_unusual(finding));
     let id = principal.arn().unwrap_or_else(|| principal.key());
     json!({
         "SchemaVersion": "2018-10-08",
@@ -51,8 +52,7 @@ pub fn finding(finding: &Finding, deployment: &Deployment) -> Value {
         "UpdatedAt": utc(last),
         "Severity": {"Label": label, "Original": finding.severity.name()},
         "Title": Text::new(&finding.title, MAX_TITLE),
-        "Description":
-            Text::new(&format!("{}. {}.", finding.title, how_unusual(finding)), MAX_DESCRIPTION),
+        "Description": Text::new(&description.replace('±', "+/-"), MAX_DESCRIPTION),
         "Remediation": {
             "Recommendation": {"Text": Text::new(&recommendation, MAX_RECOMMENDATION)},
         },

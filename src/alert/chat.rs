@@ -119,11 +119,14 @@ fn description(finding: &Finding) -> String {
 
 fn next_steps(finding: &Finding, deployment: &Deployment) -> Vec<String> {
     if finding.status == Status::Resolved {
-        return vec![
-            "Check that the alerts of this thread were dealt with. What the principal could read \
-             in that time is to be rotated."
-                .to_owned(),
-        ];
+        return vec![match finding.severity {
+            Severity::Low => "Check that the workload was repaired.".to_owned(),
+            Severity::Medium | Severity::High => {
+                "Check that the alerts of this thread were dealt with. What the principal could \
+                 read in that time is to be rotated."
+                    .to_owned()
+            }
+        }];
     }
     let mute = mute(finding, deployment).join(" ");
     let until = utc(muted_until(finding));

@@ -8,7 +8,7 @@ use super::{Deployment, triage, workload};
 use crate::cloudtrail::evidence::Evidence;
 use crate::cloudtrail::principal::Kind;
 use crate::cloudtrail::{Cause, PolicyType};
-use crate::detection::finding::{Finding, Totals};
+use crate::detection::finding::{Finding, Severity, Totals};
 use crate::detection::window::{Scale, Signal};
 use crate::detection::wording::{history, plural, rounded, span, utc};
 use crate::text::Text;
@@ -63,10 +63,7 @@ fn first_lines(text: &mut String, finding: &Finding) {
     let who = format!("{}: ", rank(finding));
     let end = format!(", account {}", place(finding));
     let _ = writeln!(text, "{}", fit(&who, &principal.label(), &end, WIDTH));
-    let when = match &finding.totals {
-        Some(totals) => format!(", over at {}", utc(totals.last_denial)),
-        None => format!(", last at {}", utc(finding.last_denial)),
-    };
+    let when = format!(", last at {}", utc(finding.last_denial));
     let what = finding.what();
     let what = if what.len() + when.len() <= WIDTH { what + &when } else { what };
     let _ = writeln!(text, "{what}");
@@ -86,9 +83,17 @@ fn what_next(text: &mut String, finding: &Finding) {
         return;
     }
     if finding.totals.is_some() {
-        let what = "Nothing, if its alerts were dealt with. If they were not: that it stopped does \
-                    not make it harmless. What the principal could read in that time is to be \
-                    rotated; the alerts of this episode have the commands.";
+        let what = match finding.severity {
+            Severity::Low => {
+                "Nothing, if the workload was repaired. If nobody did, it stopped trying, or its \
+                 refusals are usual by now."
+            }
+            Severity::Medium | Severity::High => {
+                "Nothing, if its alerts were dealt with. If they were not: that it stopped does \
+                 not make it harmless. What the principal could read in that time is to be \
+                 rotated; the alerts of this episode have the commands."
+            }
+        };
         paragraph(text, "  ", what);
         return;
     }

@@ -2,7 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::detection::finding::{Cadence, Counts, Finding, Severity, Status, Totals, Usual};
+use crate::detection::cadence::Cadence;
+use crate::detection::finding::{Counts, Finding, Severity, Status, Totals, Usual};
 use crate::detection::wording::utc;
 use crate::detection::{Scale, Signal};
 use crate::text::Text;

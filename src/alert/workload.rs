@@ -4,7 +4,8 @@ use super::command::word;
 use super::email::reason;
 use super::headline::partition;
 use crate::cloudtrail::{Cause, PolicyType};
-use crate::detection::finding::{Cadence, Finding, Severity};
+use crate::detection::cadence::Cadence;
+use crate::detection::finding::{Finding, Severity};
 use crate::detection::wording::{rounded, span};
 use crate::text::Text;
 
@@ -48,8 +49,8 @@ pub(super) fn remedy(finding: &Finding) -> String {
     let cause = finding.evidence.first().map_or(Cause::Unknown, |newest| newest.cause);
     let why = match cause {
         Cause::Unknown => {
-            return "The message of the last call does not say why it was refused; the events \
-                    of step 1 may."
+            return "The message of the last call does not say why it was refused; its event in \
+                    CloudTrail may."
                 .to_owned();
         }
         known => format!("The last call was refused because {}.", reason(known)),

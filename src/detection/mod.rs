@@ -6,6 +6,7 @@
 
 pub mod assessment;
 pub mod baseline;
+pub mod cadence;
 pub mod decision;
 pub mod finding;
 pub mod negative_binomial;

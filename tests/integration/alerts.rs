@@ -114,8 +114,8 @@ fn the_examples_of_the_documentation_are_the_recorded_ones() {
     let mut shown = std::collections::BTreeSet::new();
     for part in text.split("<!-- golden: ").skip(1) {
         let (name, rest) = part.split_once(" -->\n").unwrap();
-        let example = rest.split("```").nth(1).unwrap();
-        let (_language, example) = example.split_once('\n').unwrap();
+        let example = rest.split("\n```\n").next().unwrap();
+        let (_fence, example) = example.split_once('\n').unwrap();
         let path = format!("tests/integration/snapshots/alerts/{name}.snap");
         let recorded = std::fs::read_to_string(project_file(&path)).unwrap();
         let (_, recorded) = recorded.split_once("\n---\n").unwrap();
