@@ -3,10 +3,11 @@
 use rattle::alert::email::Email;
 use rattle::alert::json::FindingLine;
 use rattle::alert::{Deployment, asff, chat, ocsf, pager, sms::sms, storm, subject};
+use rattle::cloudtrail::principal::Principal;
 use rattle::detection::finding::{Finding, Severity, Status, Totals};
 use rattle::replay::scanner::{Item, Scanner};
 use rattle::replay::sources::Source;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{InMemory, MONDAY, denial_of, parse, project_file, record};
 
@@ -138,24 +139,47 @@ fn an_alarm_has_one_name_for_each_principal_and_one_name_only() {
         assert!(of_one.iter().all(|finding| name(finding) == name(&of_one[0])));
     }
     let mut names: Vec<String> = goldens.chunks(3).map(|of_one| name(&of_one[0])).collect();
-    // Keys that look the same once their links are broken.
-    for id in [
-        "AROAX:www.example.com",
-        "AROAX:www[.]example[.]com",
-        "AROAX:www_example",
-        "AROAX:www example",
-    ] {
+    // Keys that look the same once their links are broken, or their spaces are gone.
+    let of_identity = |identity: Value| {
         let mut record = record(MONDAY as f64, "e", &["s".to_owned()]);
-        record["userIdentity"] = serde_json::json!({"type": "Other", "principalId": id});
+        record["userIdentity"] = identity;
         let denial = parse(&record).unwrap().unwrap();
         let mut finding = goldens[0].clone();
-        finding.principal.principal =
-            rattle::cloudtrail::principal::Principal::clone(denial.principal());
-        names.push(name(&finding));
+        finding.principal.principal = Principal::clone(denial.principal());
+        name(&finding)
+    };
+    let [dot, brackets] = ["www.example.com", "www[.]example[.]com"];
+    for id in [dot, brackets, &format!("{dot} x"), &format!("{brackets} x"), &format!("{dot}_x")] {
+        names.push(of_identity(json!({"type": "Other", "principalId": id})));
     }
+    // A record that does not name the role's session issuer is of the same principal.
+    let id = "AROAEXAMPLECIDEPLOY01";
+    let issuer = json!({"sessionIssuer": {"principalId": id, "userName": "ci-deploy"}});
+    let whole =
+        json!({"type": "AssumedRole", "principalId": format!("{id}:x"), "sessionContext": issuer});
+    let bare = json!({"type": "AssumedRole", "principalId": format!("{id}:y")});
+    assert_eq!(of_identity(whole), of_identity(bare));
     assert!(names.iter().all(|name| name.len() <= 255), "{names:?}");
     let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
     assert_eq!(distinct.len(), names.len(), "{names:?}");
+}
+
+#[test]
+fn the_end_of_an_episode_has_its_highest_severity() {
+    let last = findings("attack-fast").swap_remove(1);
+    assert_eq!(last.severity, Severity::Medium);
+    let totals = Totals {
+        severity: Severity::High,
+        denials: 60,
+        secrets: 50,
+        first_denial: last.first_denial,
+        last_denial: last.last_denial + 60,
+    };
+    let resolved = Finding::resolved(&last, totals);
+    assert_eq!((resolved.severity, resolved.status), (Severity::High, Status::Resolved));
+    assert_eq!(resolved.last_denial, totals.last_denial);
+    assert_eq!(Finding::resolved(&last, totals).id, resolved.id, "computed, never random");
+    assert_ne!(resolved.id, last.id);
 }
 
 /// What PagerDuty's integration goes by.
@@ -213,7 +237,7 @@ fn low(secret: &str, tail: &str) -> Finding {
     let mut found = None;
     for i in 0..40 {
         let mut record = record((MONDAY + 3 * i) as f64, &format!("e{i}"), &[]);
-        record["errorMessage"] = serde_json::json!(format!(
+        record["errorMessage"] = json!(format!(
             "User: x is not authorized to perform: secretsmanager:GetSecretValue on resource: \
              {secret} {tail}"
         ));

@@ -18,7 +18,8 @@ fn replayed(ignore: &str, starts: &[i64], secrets: i64) -> (Vec<serde_json::Valu
     for start in starts {
         for i in 0..secrets {
             let name = format!("prod/{start}/{i}");
-            lines += &format!("{}\n", record((start + i) as f64, &name, &[name.clone()]));
+            lines +=
+                &format!("{}\n", record((start + i) as f64, &name, std::slice::from_ref(&name)));
         }
     }
     let options = Options {
