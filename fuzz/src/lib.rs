@@ -11,6 +11,8 @@ use std::task::{Context, Poll, Waker};
 use jiff::SignedDuration;
 use rattle::alert::email::Email;
 use rattle::alert::json::FindingLine;
+use rattle::alert::sms::{MAX_SMS_BYTES, sms};
+use rattle::alert::{Deployment, chat, pager};
 use rattle::cloudtrail::evidence::Evidence;
 use rattle::cloudtrail::{Denial, Malformed, Principal};
 use rattle::config::Settings;
@@ -169,20 +171,37 @@ pub fn check_finding(finding: &Finding) {
         assert!(distinct >= finding.secrets.on(finding.scale), "more new secrets than secrets");
     }
     check_email(finding);
+    check_other_bodies(finding);
     check_json(finding);
 }
 
 fn check_email(finding: &Finding) {
-    let Email { subject, body } = Email::about(finding);
+    let Email { subject, body } = Email::about(finding, &Deployment::default());
     check_printable("a subject", &subject);
     assert!(subject.len() < 100, "a subject of {} bytes: {subject}", subject.len());
-    assert!(subject.starts_with("[Rattle "), "{subject}");
+    assert!(subject.starts_with("ALARM: [Rattle "), "{subject}");
     assert!(
         !body.chars().any(|c| c.is_control() && c != '\n'),
         "a control character in the body: {body:?}"
     );
     assert!(body.chars().all(|c| c.is_ascii() || c == '±'), "a foreign letter: {body:?}");
     assert!(body.ends_with('\n') && !body.contains("\n\n\n"), "{body:?}");
+}
+
+fn check_other_bodies(finding: &Finding) {
+    let deployment = Deployment::default();
+    let sms = sms(finding);
+    check_printable("a text message", &sms);
+    assert!(sms.len() <= MAX_SMS_BYTES, "a text message of {} bytes: {sms}", sms.len());
+    let pager = pager::body(finding, &deployment);
+    let name = pager["AlarmName"].as_str().map_or(usize::MAX, str::len);
+    assert!(name <= 255, "an alarm's name of {name} bytes: {pager}");
+    let chat = chat::body(finding, &deployment);
+    let characters = |field: &str| {
+        chat["content"][field].as_str().map_or(usize::MAX, |text| text.chars().count())
+    };
+    assert!(characters("title") <= chat::MAX_TITLE, "{chat}");
+    assert!(characters("description") <= chat::MAX_DESCRIPTION, "{chat}");
 }
 
 fn check_json(finding: &Finding) {
