@@ -3,11 +3,10 @@
 
 use std::fmt;
 
-use wildmatch::WildMatch;
-
-use crate::cloudtrail::Denial;
+use crate::alert::{Deployment, MachineFormat};
 use crate::detection::Policy;
 use crate::detection::policy::PerScale;
+use crate::ignore::{Entry, IgnoredPrincipals};
 use crate::text::Text;
 
 /// What every setting's variable starts with.
@@ -15,6 +14,8 @@ pub const PREFIX: &str = "RATTLE_";
 
 const MAX_QUOTED_BYTES: usize = 60;
 const MAX_IGNORE_PATTERNS: usize = 1000;
+/// Entries beyond this many are not told one by one.
+const MAX_IGNORE_FAULTS: usize = 20;
 
 /// One setting. Its flag is its variable without the prefix, in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +52,13 @@ settings! {
     QUIET_MINUTES = "RATTLE_QUIET_MINUTES", "60", "a multiple of 5 from 5 to 1440";
     REMIND_HOURS = "RATTLE_REMIND_HOURS", "24", "a whole number from 1 to 720";
     IGNORE = "RATTLE_IGNORE", "",
-        "at most 1000 globs (* and ?) with commas between them, for ARNs or service:NAME";
+        "at most 1000 of GLOB[;until=YYYY-MM-DD][;above=N], N up to 500, with commas between them";
     MAX_ALERTS_PER_HOUR = "RATTLE_MAX_ALERTS_PER_HOUR", "60", "a whole number from 1 to 1000";
     TABLE_NAME = "RATTLE_TABLE_NAME", "",
         "a DynamoDB table name of 3 to 255 letters, digits, dots, dashes and underscores";
     TOPIC_ARN = "RATTLE_TOPIC_ARN", "", "the ARN of an SNS topic";
     CHAT_TOPIC_ARN = "RATTLE_CHAT_TOPIC_ARN", "", "the ARN of an SNS topic, or nothing";
+    MACHINE_FORMAT = "RATTLE_MACHINE_FORMAT", "rattle", "rattle, asff or ocsf";
 }
 
 /// All settings, valid.
@@ -64,7 +66,7 @@ settings! {
 pub struct Settings {
     /// What decides.
     pub policy: Policy,
-    /// Principals that are counted, never assessed.
+    /// Principals that are left alone.
     pub ignored: IgnoredPrincipals,
     /// Alerts an hour from which the storm guard holds further ones back.
     pub max_alerts_per_hour: u32,
@@ -74,6 +76,8 @@ pub struct Settings {
     pub topic_arn: Option<String>,
     /// SNS topic for chat.
     pub chat_topic_arn: Option<String>,
+    /// What subscribers get that are programs, and who reads the findings of a replay.
+    pub machine_format: MachineFormat,
 }
 
 /// Everything that is wrong with the settings.
@@ -121,6 +125,11 @@ impl fmt::Display for Fault {
 }
 
 impl Settings {
+    /// The stack, as far as alerts must know it.
+    pub fn deployment(&self) -> Deployment {
+        Deployment::new(self.table_name.as_deref(), self.topic_arn.as_deref())
+    }
+
     /// Reads all settings from `given`: pairs of variable and value, the later of two
     /// values for one variable winning. Variables without the prefix are not looked at.
     pub fn read(given: impl IntoIterator<Item = (String, String)>) -> Result<Self, Faults> {
@@ -140,21 +149,6 @@ impl Settings {
             }
         }
         reader.finish()
-    }
-}
-
-/// Globs over a principal's ARN or `service:` name.
-#[derive(Clone, Debug, Default)]
-pub struct IgnoredPrincipals(Vec<WildMatch>);
-
-impl IgnoredPrincipals {
-    /// Whether the principal of this denial is one of them.
-    pub fn holds(&self, denial: &Denial) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
-        let names = denial.principal().names(denial.session());
-        self.0.iter().any(|glob| names.iter().any(|name| glob.matches(name)))
     }
 }
 
@@ -206,14 +200,16 @@ impl Reader {
             ),
             remind_windows: i64::from(self.one(REMIND_HOURS, whole(1, 720)) * 12),
             half_life_days: self.three(HALF_LIFE_DAYS, number(0.25, 365.0)),
+            only_above: None,
         };
         let settings = Settings {
             policy,
-            ignored: self.one(IGNORE, ignored_principals),
+            ignored: self.ignored_principals(),
             max_alerts_per_hour: self.one(MAX_ALERTS_PER_HOUR, whole(1, 1000)),
             table_name: self.one(TABLE_NAME, optional(is_table_name)),
             topic_arn: self.one(TOPIC_ARN, optional(is_topic_arn)),
             chat_topic_arn: self.one(CHAT_TOPIC_ARN, optional(is_topic_arn)),
+            machine_format: self.one(MACHINE_FORMAT, machine_format),
         };
         if self.faults.is_empty() { Ok(settings) } else { Err(Faults(self.faults)) }
     }
@@ -230,6 +226,25 @@ impl Reader {
             self.faults.push(Fault::NotAllowed { setting, value });
             default
         })
+    }
+
+    /// The entries of a list. Each that is wrong is a fault of its own.
+    fn ignored_principals(&mut self) -> IgnoredPrincipals {
+        let Some((_, list)) = self.values.iter().find(|(known, _)| *known == IGNORE) else {
+            return IgnoredPrincipals::default();
+        };
+        let mut entries = Vec::new();
+        let mut wrong = Vec::new();
+        let written = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        for (i, text) in written.enumerate() {
+            match text.parse::<Entry>() {
+                Ok(entry) if i < MAX_IGNORE_PATTERNS => entries.push(entry),
+                _ => wrong.push(Text::new(text, MAX_QUOTED_BYTES)),
+            }
+        }
+        let faults = wrong.into_iter().take(MAX_IGNORE_FAULTS);
+        self.faults.extend(faults.map(|value| Fault::NotAllowed { setting: IGNORE, value }));
+        IgnoredPrincipals::new(entries)
     }
 
     /// As [`Self::one`] for a setting with one value for all scales, or one for each.
@@ -280,11 +295,13 @@ fn is_topic_arn(text: &str) -> bool {
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)))
 }
 
-fn ignored_principals(text: &str) -> Option<IgnoredPrincipals> {
-    let globs: Vec<&str> = text.split(',').map(str::trim).filter(|glob| !glob.is_empty()).collect();
-    let is_glob = |glob: &&str| glob.bytes().all(|b| b.is_ascii_graphic());
-    (globs.len() <= MAX_IGNORE_PATTERNS && globs.iter().all(is_glob))
-        .then(|| IgnoredPrincipals(globs.into_iter().map(WildMatch::new).collect()))
+fn machine_format(text: &str) -> Option<MachineFormat> {
+    match text {
+        "rattle" => Some(MachineFormat::Rattle),
+        "asff" => Some(MachineFormat::Asff),
+        "ocsf" => Some(MachineFormat::Ocsf),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -311,6 +328,22 @@ mod tests {
         let settings =
             read(&[("RATTLE_QUIET_MINUTES", "30"), ("RATTLE_REMIND_HOURS", "48")]).unwrap();
         assert_eq!((settings.policy.quiet_windows, settings.policy.remind_windows), (6, 576));
+    }
+
+    #[test]
+    fn each_wrong_entry_of_a_list_is_a_fault_of_its_own() {
+        let faults = read(&[
+            ("RATTLE_IGNORE", "arn:a;until=2026-13-01, arn:b ,arn:c;above=0,arn:d;above=50"),
+            ("RATTLE_MACHINE_FORMAT", "json"),
+        ])
+        .unwrap_err();
+        let text = faults.to_string();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("RATTLE_IGNORE is \"arn:a;until=2026-13-01\"; allowed: at most"));
+        assert!(text.contains("RATTLE_IGNORE is \"arn:c;above=0\""));
+        assert!(text.contains("RATTLE_MACHINE_FORMAT is \"json\"; allowed: rattle, asff or ocsf"));
+        let many = vec!["a"; 1001].join(",");
+        assert_eq!(read(&[("RATTLE_IGNORE", &many)]).unwrap_err().0.len(), 1);
     }
 
     #[test]

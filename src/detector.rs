@@ -5,12 +5,15 @@
 //! delivery that comes again, or the next one of the principal, does the rest. A finding
 //! is never lost, and at worst sent twice with one id.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cloudtrail::Denial;
 use crate::config::Settings;
 use crate::detection::finding::Finding;
-use crate::detection::{Assessment, Outcome, Window, decide};
+use crate::detection::{Assessment, Outcome, Policy, Window, decide};
+use crate::ignore::Ignored;
 use crate::sink::Sink;
 use crate::store::{Admission, Claim, Kept, Pending, Received, Sent, Store};
 
@@ -102,7 +105,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
         age: SignedDuration,
         now: Timestamp,
     ) -> Result<Handled, Failed<S::Error, P::Error>> {
-        let policy = &self.settings.policy;
+        let policy = &*self.policy_for(denial);
         let received = self.store.receive(denial, age, now, policy).await;
         let Received { kept, outcome } = received
             .map_err(|error| Failed { error: DetectorError::Store(error), handled: None })?;
@@ -115,7 +118,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
             suppressed: 0,
             muted: 0,
         };
-        match self.report(kept, denial, now, &mut handled).await {
+        match self.report(kept, denial, now, policy, &mut handled).await {
             Ok(()) => Ok(handled),
             Err(error) => Err(Failed { error, handled: Some(handled) }),
         }
@@ -127,9 +130,9 @@ impl<S: Store, P: Sink> Detector<S, P> {
         mut kept: Kept,
         denial: &Denial,
         now: Timestamp,
+        policy: &Policy,
         handled: &mut Handled,
     ) -> Outcomes<(), S, P> {
-        let policy = &self.settings.policy;
         let mut assessment = handled.assessment;
         if let Some(pending) = kept.pending.as_ref().filter(|pending| is_ours(pending, denial, now))
         {
@@ -179,6 +182,15 @@ impl<S: Store, P: Sink> Detector<S, P> {
             assessment = Assessment::of(&kept.state, policy);
         }
         Err(DetectorError::Contended)
+    }
+
+    /// The policy for the principal of this denial.
+    fn policy_for(&self, denial: &Denial) -> Cow<'_, Policy> {
+        let policy = &self.settings.policy;
+        match self.settings.ignored.of(denial) {
+            Ignored::UpTo(most) => Cow::Owned(Policy { only_above: Some(most), ..policy.clone() }),
+            Ignored::No | Ignored::Entirely => Cow::Borrowed(policy),
+        }
     }
 
     /// Publishes what is pending, or holds it back, and confirms it.

@@ -23,6 +23,7 @@ pub mod detector;
 mod digest;
 #[cfg(feature = "lambda")]
 pub mod function;
+pub mod ignore;
 #[cfg(feature = "cli")]
 pub mod replay;
 pub mod sink;

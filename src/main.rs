@@ -62,7 +62,7 @@ fn start() -> Result<Function<SnsSink<impl Fn() -> aws_sdk_sns::Client>>, Error>
         );
     };
     let store = DynamoDbStore::new(environment.dynamodb(), table);
-    let sink = SnsSink::new(topic, move || environment.sns());
+    let sink = SnsSink::new(topic, &settings, move || environment.sns());
     let detector = Detector::new(store, sink, settings);
     Ok(Function::new(detector, variable(OWN_ROLE).filter(|arn| !arn.is_empty())))
 }

@@ -11,6 +11,8 @@ use std::task::{Context, Poll, Waker};
 use jiff::SignedDuration;
 use rattle::alert::email::Email;
 use rattle::alert::json::FindingLine;
+use rattle::alert::sms::{MAX_SMS_BYTES, sms};
+use rattle::alert::{Deployment, chat, pager};
 use rattle::cloudtrail::evidence::Evidence;
 use rattle::cloudtrail::{Denial, Malformed, Principal};
 use rattle::config::Settings;
@@ -172,13 +174,14 @@ pub fn check_finding(finding: &Finding) {
         assert!(distinct >= finding.secrets.on(finding.scale), "more new secrets than secrets");
     }
     check_rendering(finding);
-    assert!(!Email::about(finding).body.contains("\n\n\n"), "an empty paragraph: {finding:?}");
+    let email = Email::about(finding, &Deployment::default());
+    assert!(!email.body.contains("\n\n\n"), "an empty paragraph: {finding:?}");
 }
 
 /// Whatever a finding says, its alerts are well-formed and bounded.
 pub fn check_rendering(finding: &Finding) {
-    check_email(&Email::about(finding));
-    check_email(&Email::storm(finding, 60));
+    check_email(&Email::about(finding, &Deployment::default()));
+    check_other_bodies(finding);
     check_json(finding);
 }
 
@@ -186,13 +189,29 @@ fn check_email(Email { subject, body }: &Email) {
     check_printable("a subject", subject);
     assert!(body.len() <= MAX_BODY_BYTES, "a body of {} bytes", body.len());
     assert!(subject.len() < 100, "a subject of {} bytes: {subject}", subject.len());
-    assert!(subject.starts_with("[Rattle "), "{subject}");
+    assert!(subject.starts_with("ALARM: [Rattle "), "{subject}");
     assert!(
         !body.chars().any(|c| c.is_control() && c != '\n'),
         "a control character in the body: {body:?}"
     );
     assert!(body.chars().all(|c| c.is_ascii() || c == '±'), "a foreign letter: {body:?}");
     assert!(body.ends_with('\n'), "{body:?}");
+}
+
+fn check_other_bodies(finding: &Finding) {
+    let deployment = Deployment::default();
+    let sms = sms(finding);
+    check_printable("a text message", &sms);
+    assert!(sms.len() <= MAX_SMS_BYTES, "a text message of {} bytes: {sms}", sms.len());
+    let pager = pager::body(finding, &deployment);
+    let name = pager["AlarmName"].as_str().map_or(usize::MAX, str::len);
+    assert!(name <= 255, "an alarm's name of {name} bytes: {pager}");
+    let chat = chat::body(finding, &deployment);
+    let characters = |field: &str| {
+        chat["content"][field].as_str().map_or(usize::MAX, |text| text.chars().count())
+    };
+    assert!(characters("title") <= chat::MAX_TITLE, "{chat}");
+    assert!(characters("description") <= chat::MAX_DESCRIPTION, "{chat}");
 }
 
 fn check_json(finding: &Finding) {

@@ -2,17 +2,17 @@
 
 use std::fmt::Write;
 
-use super::command::WIDTH;
-use super::triage;
+use super::command::{WIDTH, command, mute, muted_until};
+use super::headline::{fit, how_unusual, place, rank, subject, thing};
+use super::{Deployment, triage, workload};
 use crate::cloudtrail::evidence::Evidence;
 use crate::cloudtrail::principal::Kind;
 use crate::cloudtrail::{Cause, PolicyType};
-use crate::detection::finding::{Finding, Status, history, plural, rounded, utc};
+use crate::detection::finding::{Finding, Severity, Totals};
 use crate::detection::window::{Scale, Signal};
+use crate::detection::wording::{history, plural, rounded, span, utc};
 use crate::text::Text;
 
-/// SNS wants a subject of fewer than 100 characters.
-const MAX_SUBJECT_BYTES: usize = 99;
 /// Expected count below which most windows have none.
 const ALMOST_NONE: f64 = 0.1;
 
@@ -27,100 +27,132 @@ pub struct Email {
 
 impl Email {
     /// The e-mail about a finding.
-    pub fn about(finding: &Finding) -> Self {
-        let severity = finding.severity.name();
-        let again = match finding.status {
-            Status::Open => "",
-            Status::Update => ", again",
-        };
-        let subject = format!("[Rattle {severity}{again}] {}", finding.title);
-        let headline = format!("{}{again}: {}", severity.to_uppercase(), finding.title);
-        Self {
-            subject: Text::new(&subject, MAX_SUBJECT_BYTES).to_string(),
-            body: body(finding, &headline),
-        }
+    pub fn about(finding: &Finding, deployment: &Deployment) -> Self {
+        Self { subject: subject(finding), body: body(finding, deployment) }
     }
 }
 
-impl Email {
-    /// The last e-mail of an hour with more than `limit` alerts. `finding` is the first that
-    /// is held back.
-    pub fn storm(finding: &Finding, limit: u32) -> Self {
-        let account = &finding.account;
-        let region = finding.region.as_ref().map_or("unknown Region", Text::as_str);
-        let subject = format!("[Rattle storm] More than {limit} alerts in one hour");
-        let mut body = String::new();
-        paragraph(
-            &mut body,
-            "",
-            &format!("STORM: more than {limit} alerts in one hour, account {account}, {region}."),
-        );
-        paragraph(
-            &mut body,
-            "",
-            "Further findings of this hour are recorded and not sent: too many messages would \
-             suspend the subscriptions. Each is one line in the function's log, and its principal's \
-             item counts it in the attribute \"suppressed\".",
-        );
-        heading(&mut body, "What to do");
-        paragraph(
-            &mut body,
-            "  ",
-            "Many principals at once are an attack with many credentials, or a change that broke \
-             many jobs. List those whose findings were held back:",
-        );
-        body.push_str(&super::command::command(
-            "  ",
-            &[
-                "aws dynamodb scan",
-                "--table-name TABLE",
-                "--filter-expression 'attribute_exists(suppressed)'",
-                "--projection-expression 'principal, suppressed, n_1d'",
-            ],
-        ));
-        paragraph(
-            &mut body,
-            "  ",
-            "If they are expected, raise RATTLE_MAX_ALERTS_PER_HOUR, or leave them out by \
-             RATTLE_IGNORE.",
-        );
-        Self { subject: Text::new(&subject, MAX_SUBJECT_BYTES).to_string(), body }
-    }
-}
-
-fn body(finding: &Finding, headline: &str) -> String {
+fn body(finding: &Finding, deployment: &Deployment) -> String {
     let mut text = String::with_capacity(4096);
-    paragraph(&mut text, "", headline);
-    paragraph(&mut text, "", &format!("{}.", finding.explanation));
-    let place = format!(
-        "Account {}, {}, {}.",
-        finding.account,
-        finding.region.as_ref().map_or("unknown Region".into(), Text::without_links),
-        period(finding.first_denial, finding.last_denial),
-    );
-    paragraph(&mut text, "", &place);
-
-    heading(&mut text, "What was seen");
-    seen(&mut text, finding);
-    heading(&mut text, "How unusual it is");
-    unusual(&mut text, finding);
-    heading(&mut text, "Which secrets, from where, why refused");
-    evidence(&mut text, finding);
-    heading(&mut text, "What to do");
-    triage::steps(&mut text, finding);
-
+    first_lines(&mut text, finding);
+    heading(&mut text, "What next");
+    what_next(&mut text, finding);
+    if let Some(totals) = &finding.totals {
+        heading(&mut text, "The whole episode");
+        episode(&mut text, finding, totals);
+    } else {
+        heading(&mut text, "Which secrets, from where, why refused");
+        evidence(&mut text, finding);
+        heading(&mut text, "What was seen");
+        seen(&mut text, finding);
+        heading(&mut text, "How unusual it is");
+        unusual(&mut text, finding);
+        heading(&mut text, "What to do");
+        triage::steps(&mut text, finding);
+    }
+    heading(&mut text, "To hear no more of it");
+    silence(&mut text, finding, deployment);
     heading(&mut text, "About this alert");
-    field(
-        &mut text,
-        "ATT&CK",
-        "TA0006 Credential Access, T1555.006 Cloud Secrets Management Stores",
-    );
-    field(&mut text, "Finding", &finding.id);
-    field(&mut text, "Key", &finding.principal.principal.shown_key());
+    about(&mut text, finding);
     text
 }
 
+/// Who, what, how unusual: a line each, whatever the names are.
+fn first_lines(text: &mut String, finding: &Finding) {
+    let principal = &finding.principal.principal;
+    let who = format!("{}: ", rank(finding));
+    let end = format!(", account {}", place(finding));
+    let _ = writeln!(text, "{}", fit(&who, &principal.label(), &end, WIDTH));
+    let when = format!(", last at {}", utc(finding.last_denial));
+    let what = finding.what();
+    let what = if what.len() + when.len() <= WIDTH { what + &when } else { what };
+    let _ = writeln!(text, "{what}");
+    let _ = writeln!(text, "{}", how_unusual(finding));
+}
+
+fn what_next(text: &mut String, finding: &Finding) {
+    if let Some(sentence) = workload::sentence(finding).filter(|_| finding.totals.is_none()) {
+        paragraph(text, "  ", &sentence);
+        paragraph(text, "  ", &workload::remedy(finding));
+        if let Some(statement) = workload::statement(finding) {
+            for line in statement.lines() {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+        paragraph(text, "  ", "If you cannot tell whose it is: step 1 below.");
+        return;
+    }
+    if finding.totals.is_some() {
+        let what = match finding.severity {
+            Severity::Low => {
+                "Nothing, if the workload was repaired. If nobody did, it stopped trying, or its \
+                 refusals are usual by now."
+            }
+            Severity::Medium | Severity::High => {
+                "Nothing, if its alerts were dealt with. If they were not: that it stopped does \
+                 not make it harmless. What the principal could read in that time is to be \
+                 rotated; the alerts of this episode have the commands."
+            }
+        };
+        paragraph(text, "  ", what);
+        return;
+    }
+    let lines = [
+        "Not expected, or you cannot tell: stop the principal (step 3), then find and rotate what \
+         it did read. Refused calls took nothing; others may have.",
+        "Expected: repair it (step 4), or mute it.",
+    ];
+    for line in lines {
+        wrap(text, line, "  - ", "    ");
+    }
+}
+
+fn episode(text: &mut String, finding: &Finding, totals: &Totals) {
+    let principal = &finding.principal.principal;
+    field(text, "Principal", &format!("{} ({})", principal.label(), principal.type_name()));
+    if let Some(arn) = principal.arn() {
+        field(text, "ARN", &shown_to_a_reader(arn, principal.kind()));
+    }
+    field(text, "Denials", &totals.denials.to_string());
+    field(text, "Secrets", &format!("{} different", totals.secrets));
+    field(text, "First", &utc(totals.first_denial));
+    field(text, "Last", &utc(totals.last_denial));
+    field(text, "Duration", &span(totals.seconds()));
+}
+
+fn silence(text: &mut String, finding: &Finding, deployment: &Deployment) {
+    let until = utc(muted_until(finding));
+    paragraph(text, "  ", &format!("Until {until}; it is still counted, and logged:"));
+    text.push_str(&command("  ", &mute(finding, deployment)));
+    let ignored = finding.principal.principal.glob();
+    paragraph(
+        text,
+        "  ",
+        "Until a day, and unless it is refused more than so many new secrets in one, by an entry \
+         in RATTLE_IGNORE (the stack's parameter Ignore):",
+    );
+    let last = utc(muted_until(finding));
+    let day = last.split('T').next().unwrap_or_default();
+    let _ = writeln!(text, "  {ignored};until={day};above=50");
+    if finding.totals.is_some() {
+        return;
+    }
+    let (threshold, floor) = match finding.signal {
+        Signal::Denials => ("DenialsThreshold", "MinDenials"),
+        Signal::Secrets => ("SecretsThreshold", "MinSecrets"),
+    };
+    paragraph(text, "  ", &format!("Less of all principals: raise {threshold} or {floor}."));
+}
+
+fn about(text: &mut String, finding: &Finding) {
+    field(text, "ATT&CK", "TA0006 Credential Access, T1555.006 Cloud Secrets Management Stores");
+    field(text, "Finding", &finding.id);
+    field(text, "Episode", &finding.episode);
+    field(text, "Key", &finding.principal.principal.shown_key());
+}
+
 fn seen(text: &mut String, finding: &Finding) {
+    field(text, "When", &period(finding.first_denial, finding.last_denial));
     let principal = &finding.principal.principal;
     let name = format!("{} ({})", principal.label(), principal.type_name());
     field(text, "Principal", &name);
@@ -147,10 +179,7 @@ fn seen(text: &mut String, finding: &Finding) {
 }
 
 fn unusual(text: &mut String, finding: &Finding) {
-    let thing = match finding.signal {
-        Signal::Denials => "denial",
-        Signal::Secrets => "new secret",
-    };
+    let thing = thing(finding.signal);
     let window = finding.scale.in_words();
     let usual = &finding.baseline;
     field(text, "Seen", &format!("{} in {window}", plural(finding.observed, thing)));
@@ -259,7 +288,7 @@ fn period(first: i64, last: i64) -> String {
     }
 }
 
-fn heading(text: &mut String, heading: &str) {
+pub(super) fn heading(text: &mut String, heading: &str) {
     let _ = writeln!(text, "\n{}", heading.to_uppercase());
 }
 

@@ -2,7 +2,9 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::detection::finding::{Counts, Finding, Severity, Status, Usual, utc};
+use crate::detection::cadence::Cadence;
+use crate::detection::finding::{Counts, Finding, Severity, Status, Totals, Usual};
+use crate::detection::wording::utc;
 use crate::detection::{Scale, Signal};
 use crate::text::Text;
 
@@ -17,6 +19,7 @@ const ATTACK: Attack = Attack { tactic: "TA0006", technique: "T1555.006" };
 pub struct FindingLine<'a> {
     schema: &'static str,
     id: &'a str,
+    episode: &'a str,
     status: Status,
     severity: Severity,
     title: &'a str,
@@ -36,6 +39,12 @@ pub struct FindingLine<'a> {
     evidence: Vec<EvidenceFields<'a>>,
     attack: Attack,
     explanation: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_arn: Option<&'a Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cadence: Option<Cadence>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totals: Option<TotalsFields>,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,6 +63,27 @@ struct EvidenceFields<'a> {
     source_ip: Option<&'a Text>,
     session: Option<&'a Text>,
     cause: String,
+}
+
+#[derive(Debug, Serialize)]
+struct TotalsFields {
+    denials: u32,
+    secrets: u32,
+    first_denial: Time,
+    last_denial: Time,
+    seconds: i64,
+}
+
+impl From<&Totals> for TotalsFields {
+    fn from(totals: &Totals) -> Self {
+        Self {
+            denials: totals.denials,
+            secrets: totals.secrets,
+            first_denial: Time(totals.first_denial),
+            last_denial: Time(totals.last_denial),
+            seconds: totals.seconds(),
+        }
+    }
 }
 
 /// MITRE ATT&CK: Credential Access; Cloud Secrets Management Stores.
@@ -80,6 +110,7 @@ impl<'a> FindingLine<'a> {
         Self {
             schema: SCHEMA,
             id: &finding.id,
+            episode: &finding.episode,
             status: finding.status,
             severity: finding.severity,
             title: &finding.title,
@@ -115,6 +146,9 @@ impl<'a> FindingLine<'a> {
                 .collect(),
             attack: ATTACK,
             explanation: &finding.explanation,
+            policy_arn: finding.policy_arn.as_ref(),
+            cadence: finding.cadence,
+            totals: finding.totals.as_ref().map(TotalsFields::from),
         }
     }
 }

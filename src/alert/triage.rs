@@ -1,11 +1,11 @@
 //! The four steps after an alert, with commands ready to paste.
 
 use super::command::{command, word};
-use super::email::{paragraph, reason, wrap};
-use crate::cloudtrail::cause::{Cause, PolicyType};
+use super::email::wrap;
+use super::workload;
 use crate::cloudtrail::principal::Kind;
-use crate::detection::finding::{Finding, Severity, utc};
-use crate::detection::window::Signal;
+use crate::detection::finding::Finding;
+use crate::detection::wording::utc;
 use crate::text::Text;
 
 /// Before the first and after the last denial, in seconds: what the principal did around
@@ -225,68 +225,11 @@ fn stop_the_principal(text: &mut String, finding: &Finding) {
 }
 
 fn if_benign(text: &mut String, finding: &Finding) {
-    let cause = finding.evidence.first().map_or(Cause::Unknown, |newest| newest.cause);
-    say(text, &format!("{} {}", why_refused(cause), remedy(cause)));
-    if let Some(arn) = finding.policy_arn.as_ref() {
-        say(text, &format!("The denying policy: {}", arn.without_links()));
+    say(text, &workload::remedy(finding));
+    if workload::statement(finding).is_some() {
+        say(text, "The statement stands at the beginning of this message.");
     }
-    if finding.severity == Severity::Low || finding.signal == Signal::Denials {
-        statement(text, finding, cause);
-    }
-    let ignored = finding.principal.principal.glob();
-    say(text, &format!("To hear no more of this principal: RATTLE_IGNORE={ignored}"));
-    let (threshold, floor) = match finding.signal {
-        Signal::Denials => ("RATTLE_DENIALS_THRESHOLD", "RATTLE_MIN_DENIALS"),
-        Signal::Secrets => ("RATTLE_SECRETS_THRESHOLD", "RATTLE_MIN_SECRETS"),
-    };
-    say(text, &format!("To hear less of all principals: raise {threshold} or {floor}."));
-}
-
-fn why_refused(cause: Cause) -> String {
-    match cause {
-        Cause::Unknown => {
-            "The message of the last call does not say why it was refused.".to_owned()
-        }
-        known => format!("The last call was refused because {}.", reason(known)),
-    }
-}
-
-fn remedy(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Implicit(PolicyType::IdentityBased) => {
-            "Give it the missing statement, or stop the job that asks."
-        }
-        Cause::Implicit(PolicyType::ResourceBased) => {
-            "Add the principal to the secret's resource policy, or stop the job that asks."
-        }
-        Cause::Implicit(_) | Cause::Explicit(_) => "Change that policy, or stop the job that asks.",
-        Cause::Kms => "Allow kms:Decrypt on the secret's key, or stop the job that asks.",
-        Cause::Unknown => "Step 1 shows the whole messages.",
-    }
-}
-
-/// The statement that a workload lacks, for the secret it knocked on last.
-fn statement(text: &mut String, finding: &Finding, cause: Cause) {
-    if cause != Cause::Implicit(PolicyType::IdentityBased) {
-        return;
-    }
-    let Some(secret) = finding.evidence.first().and_then(|e| e.secret.as_ref()) else {
-        return;
-    };
-    let (region, account) = (region(finding), &finding.account);
-    let secret = word(Some(secret), "SECRET");
-    paragraph(
-        text,
-        "       ",
-        "{\"Effect\":\"Allow\",\"Action\":\"secretsmanager:GetSecretValue\",",
-    );
-    paragraph(
-        text,
-        "        ",
-        &format!(
-            "\"Resource\":\"arn:aws:secretsmanager:{region}:{account}:secret:{secret}-??????\"}}"
-        ),
-    );
+    say(text, "Until that is done, mute it, as shown below.");
 }
 
 fn region(finding: &Finding) -> String {

@@ -6,25 +6,33 @@ use crate::text::Text;
 /// Longest secret name kept for display, in bytes. A longer one loses its middle.
 pub const MAX_NAME_BYTES: usize = 64;
 
+/// Letters and digits that Secrets Manager puts behind a name in its ARN.
+const SUFFIX_BYTES: usize = 6;
+
 /// One secret, its spellings folded to one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secret {
     bucket: Bucket,
     name: Text,
+    suffix: Option<[u8; SUFFIX_BYTES]>,
 }
 
 impl Secret {
     /// Reads a secret id: a name, a path, a full ARN with its random suffix or one
     /// without. An empty id names no secret.
     pub fn from_id(id: &str) -> Option<Self> {
-        let folded = fold(id);
-        (!folded.is_empty())
-            .then(|| Self { bucket: Bucket::of(folded), name: Text::new(folded, MAX_NAME_BYTES) })
+        let (folded, suffix) = fold(id);
+        (!folded.is_empty()).then(|| Self {
+            bucket: Bucket::of(folded),
+            name: Text::new(folded, MAX_NAME_BYTES),
+            suffix,
+        })
     }
 
-    /// A secret as it was read before: its bucket, and its name printable and bounded.
-    pub fn kept(bucket: Bucket, name: Text) -> Self {
-        Self { bucket, name }
+    /// A secret as it was read before: its bucket, its name printable and bounded, and the
+    /// end of its ARN.
+    pub fn kept(bucket: Bucket, name: Text, suffix: Option<&str>) -> Self {
+        Self { bucket, name, suffix: suffix.and_then(|s| s.as_bytes().try_into().ok()) }
     }
 
     /// The bucket of its whole folded name.
@@ -35,6 +43,11 @@ impl Secret {
     /// The folded name, printable and bounded.
     pub fn name(&self) -> &Text {
         &self.name
+    }
+
+    /// The six letters and digits that its ARN ends in, if the call named its whole ARN.
+    pub fn suffix(&self) -> Option<&str> {
+        self.suffix.as_ref().and_then(|suffix| std::str::from_utf8(suffix).ok())
     }
 }
 
@@ -94,28 +107,34 @@ pub(crate) fn slot(secrets: &Secrets, slots: usize) -> usize {
     secrets.first().map_or(0, |secret| usize::from(secret.bucket.number()) % slots)
 }
 
-fn fold(id: &str) -> &str {
+/// The name in an id, and the random suffix behind it.
+fn fold(id: &str) -> (&str, Option<[u8; SUFFIX_BYTES]>) {
     const MARK: &str = ":secret:";
     let id = id.trim();
     if !id.starts_with("arn:") {
-        return id;
+        return (id, None);
     }
     let Some((_, name)) = id.split_once(MARK) else {
-        return id;
+        return (id, None);
+    };
+    let suffix = |suffix: &str| {
+        <[u8; SUFFIX_BYTES]>::try_from(suffix.as_bytes())
+            .ok()
+            .filter(|suffix| suffix.iter().all(u8::is_ascii_alphanumeric))
     };
     match name.rsplit_once('-') {
-        Some((stem, suffix))
-            if suffix.len() == 6 && suffix.bytes().all(|b| b.is_ascii_alphanumeric()) =>
-        {
-            stem
-        }
-        _ => name,
+        Some((stem, rest)) if suffix(rest).is_some() => (stem, suffix(rest)),
+        _ => (name, None),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn folded(id: &str) -> &str {
+        fold(id).0
+    }
 
     #[test]
     fn all_spellings_of_a_secret_are_one() {
@@ -126,19 +145,27 @@ mod tests {
             "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db",
             "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:prod/db-AbCd12",
         ] {
-            assert_eq!(fold(spelling), "prod/db", "{spelling:?}");
+            assert_eq!(folded(spelling), "prod/db", "{spelling:?}");
         }
     }
 
     #[test]
     fn only_a_final_suffix_of_an_arn_goes() {
-        assert_eq!(fold("prod/db-AbCd12"), "prod/db-AbCd12");
-        assert_eq!(fold("arn:aws:x:secret:a:secret:b-123456-AbCd12"), "a:secret:b-123456");
-        assert_eq!(fold("arn:aws:x:secret:a-AbCd1"), "a-AbCd1");
-        assert_eq!(fold("arn:aws:x:secret:a-AbCd1\u{e9}"), "a-AbCd1\u{e9}");
-        assert_eq!(fold("arn:aws:kms:x"), "arn:aws:kms:x");
+        assert_eq!(folded("prod/db-AbCd12"), "prod/db-AbCd12");
+        assert_eq!(folded("arn:aws:x:secret:a:secret:b-123456-AbCd12"), "a:secret:b-123456");
+        assert_eq!(folded("arn:aws:x:secret:a-AbCd1"), "a-AbCd1");
+        assert_eq!(folded("arn:aws:x:secret:a-AbCd1\u{e9}"), "a-AbCd1\u{e9}");
+        assert_eq!(folded("arn:aws:kms:x"), "arn:aws:kms:x");
         assert_eq!(Secret::from_id("arn:aws:x:secret:-AbCd12"), None);
         assert_eq!(Secret::from_id(" \t"), None);
+    }
+
+    #[test]
+    fn a_whole_arn_tells_its_suffix() {
+        let suffix = |id| Secret::from_id(id).unwrap().suffix().map(str::to_owned);
+        assert_eq!(suffix("arn:aws:x:secret:prod/db-AbCd12").as_deref(), Some("AbCd12"));
+        assert_eq!(suffix("arn:aws:x:secret:prod/db"), None);
+        assert_eq!(suffix("prod/db-AbCd12"), None);
     }
 
     #[test]

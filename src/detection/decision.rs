@@ -27,6 +27,15 @@ pub struct Decision {
     pub episodes: [Episode; 2],
     /// What will have been reported after this decision.
     pub told: Told,
+    /// Number of the alert that opened the principal's episode, after this decision.
+    pub episode: u64,
+}
+
+impl Decision {
+    /// Nothing is reported, and no episode begins or goes on.
+    pub const fn nothing(state: &PrincipalState) -> Self {
+        Self { report: None, episodes: state.episodes, told: state.told, episode: state.episode }
+    }
 }
 
 /// What one row says.
@@ -95,7 +104,12 @@ fn decide_on(
     names_a_new_secret: bool,
     policy: &Policy,
 ) -> Decision {
+    let new_today = Axis { signal: Signal::Secrets, scale: Scale::Day };
+    if policy.only_above.is_some_and(|most| state.observed(new_today) <= most) {
+        return Decision::nothing(state);
+    }
     let [mut denials, mut secrets] = state.episodes;
+    let was_open = state.has_open_episode(policy);
     let mut report = None;
 
     if names_a_new_secret {
@@ -121,6 +135,7 @@ fn decide_on(
 
     Decision {
         report,
+        episode: if report.is_some() && !was_open { state.alert_seq + 1 } else { state.episode },
         episodes: [denials, secrets],
         told: if report.is_some() { everything_told(assessment) } else { state.told },
     }
@@ -133,10 +148,16 @@ pub fn names_a_new_secret(state: &PrincipalState, denial: &Denial) -> bool {
 }
 
 impl PrincipalState {
+    /// Whether an episode of either signal goes on in the open window.
+    pub fn has_open_episode(&self, policy: &Policy) -> bool {
+        self.episodes.iter().any(|episode| episode.is_open(self.window, policy))
+    }
+
     /// Takes over what a decision changes.
     pub fn settle(&mut self, decision: &Decision) {
         self.episodes = decision.episodes;
         self.told = decision.told;
+        self.episode = decision.episode;
         if decision.report.is_some() {
             self.alert_seq += 1;
         }

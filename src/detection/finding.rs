@@ -1,16 +1,18 @@
 //! A finding: what is true about a principal at the moment it was reported.
 
-use jiff::Timestamp;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::cadence::Cadence;
 use super::decision::Report;
 use super::policy::Policy;
 use super::state::PrincipalState;
 use super::window::{Scale, Signal, WINDOW_SECONDS};
+use super::wording::{history, plural, rounded, span, utc};
 use crate::cloudtrail::denial::Denial;
 use crate::cloudtrail::evidence::Evidence;
 use crate::cloudtrail::principal::Principal;
+use crate::cloudtrail::secret::Secret;
 use crate::digest::sha256_start;
 use crate::text::Text;
 
@@ -22,7 +24,7 @@ const HIGH_SIGMA_SECRETS: u32 = 5;
 /// One or two doors and many knocks are most likely a broken workload.
 const LOW_SECRETS: u32 = 2;
 
-/// Whether the finding begins an episode or continues it.
+/// Whether the finding begins an episode, continues it or ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -30,6 +32,8 @@ pub enum Status {
     Open,
     /// The episode grew, or goes on.
     Update,
+    /// The episode is over.
+    Resolved,
 }
 
 impl Status {
@@ -38,6 +42,7 @@ impl Status {
         match self {
             Self::Open => "open",
             Self::Update => "update",
+            Self::Resolved => "resolved",
         }
     }
 }
@@ -101,6 +106,28 @@ impl Counts {
     }
 }
 
+/// What a whole episode came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Severest of its findings, so that whoever got that one also gets its end.
+    pub severity: Severity,
+    /// Denials in it.
+    pub denials: u32,
+    /// Different secrets refused in it.
+    pub secrets: u32,
+    /// Its first denial, in epoch seconds.
+    pub first_denial: i64,
+    /// Its last denial, in epoch seconds.
+    pub last_denial: i64,
+}
+
+impl Totals {
+    /// From the first denial to the last, in seconds.
+    pub fn seconds(&self) -> i64 {
+        self.last_denial.saturating_sub(self.first_denial).max(0)
+    }
+}
+
 /// What a report says, with all that an alert needs. Its serialised form is that of a store;
 /// what a reader gets is [`crate::alert::json::FindingLine`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,6 +136,9 @@ pub struct Finding {
     /// retry and every replay.
     #[serde(deserialize_with = "line")]
     pub id: String,
+    /// The same for all findings of one episode of the principal.
+    #[serde(default)]
+    pub episode: String,
     /// Whether it begins an episode.
     pub status: Status,
     /// How urgent it is.
@@ -153,6 +183,15 @@ pub struct Finding {
     pub distinct_secrets: Option<u32>,
     /// Count from which it is reported whatever its deviation, if that is why.
     pub over_ceiling: Option<u32>,
+    /// What the ARN of the secret ends in that the call named which raised it.
+    #[serde(default)]
+    pub secret_suffix: Option<Text>,
+    /// The pace of a workload that is most likely broken.
+    #[serde(default)]
+    pub cadence: Option<Cadence>,
+    /// What the episode came to, if this is its end.
+    #[serde(default)]
+    pub totals: Option<Totals>,
 }
 
 /// The principal, and the session it was last seen in.
@@ -188,11 +227,17 @@ impl Finding {
             .filter(|ceiling| report.sigma < signal_policy.threshold && row.observed >= *ceiling);
         let time = denial.time().as_second();
         let evidence = evidence(state, scale, time);
+        let severity = report.severity(state);
         Self {
             id: finding_id(state, principal.key(), signal),
+            episode: episode_id(state, principal.key()),
             status: if report.continues { Status::Update } else { Status::Open },
-            severity: severity(report, state),
-            title: title(denials.on(scale), distinct_secrets, secrets.on(scale), scale, principal),
+            severity,
+            title: format!(
+                "{} by {}",
+                seen(denials.on(scale), distinct_secrets, secrets.on(scale), scale),
+                principal.label()
+            ),
             account: principal.account().clone(),
             region: denial.region().cloned(),
             principal: PrincipalSeen {
@@ -211,9 +256,56 @@ impl Finding {
             explanation: explanation(report, &baseline, signal_policy.threshold, over_ceiling),
             evidence,
             policy_arn: denial.policy_arn().cloned(),
+            secret_suffix: denial
+                .secrets()
+                .first()
+                .and_then(Secret::suffix)
+                .map(|suffix| Text::new(suffix, usize::MAX)),
             distinct_secrets,
             over_ceiling,
             baseline,
+            cadence: (severity == Severity::Low).then(|| Cadence::of(state, scale, time)).flatten(),
+            totals: None,
+        }
+    }
+
+    /// The end of an episode: what it came to, and `last`, the finding reported last in it.
+    pub fn resolved(last: &Self, totals: Totals) -> Self {
+        let mut finding = Self {
+            id: digest_of(&format!("{}\nresolved", last.episode)),
+            status: Status::Resolved,
+            severity: totals.severity,
+            totals: Some(totals),
+            first_denial: totals.first_denial,
+            last_denial: totals.last_denial,
+            explanation: format!(
+                "{} of {} from {} to {}; no longer unusual",
+                plural(totals.denials, "denial"),
+                plural(totals.secrets, "secret"),
+                utc(totals.first_denial),
+                utc(totals.last_denial),
+            ),
+            ..last.clone()
+        };
+        finding.title = format!("Over: {} by {}", finding.what(), last.principal.principal.label());
+        finding
+    }
+
+    /// What was seen in how long; of a whole episode at its end.
+    pub fn what(&self) -> String {
+        match &self.totals {
+            Some(totals) => format!(
+                "{} of {} in {}",
+                plural(totals.denials, "denied read"),
+                plural(totals.secrets, "secret"),
+                span(totals.seconds())
+            ),
+            None => seen(
+                self.denials.on(self.scale),
+                self.distinct_secrets,
+                self.secrets.on(self.scale),
+                self.scale,
+            ),
         }
     }
 }
@@ -231,38 +323,25 @@ fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
     }
 }
 
-/// A number with as many digits as a reader needs.
-pub fn rounded(value: f64) -> String {
-    let text = if value == 0.0 || value >= 0.095 {
-        format!("{value:.1}")
-    } else if value >= 0.0005 {
-        format!("{value:.3}")
-    } else {
-        return "less than 0.001".to_owned();
-    };
-    match text.strip_suffix(".0") {
-        Some(whole) => whole.to_owned(),
-        None => text,
-    }
-}
-
-/// `n` things: `1 secret`, `2 secrets`.
-pub fn plural(n: u32, thing: &str) -> String {
-    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
-}
-
-/// How long a principal has been known.
-pub fn history(days: f64) -> String {
-    match rounded(days).as_str() {
-        "0" => "first seen now".to_owned(),
-        "1" => "1 day of history".to_owned(),
-        days => format!("{days} days of history"),
+impl Report {
+    /// How urgent the finding is that it stands for.
+    pub(super) fn severity(&self, state: &PrincipalState) -> Severity {
+        severity(self, state)
     }
 }
 
 fn finding_id(state: &PrincipalState, key: &Text, signal: Signal) -> String {
     let name = format!("{key}\n{}\n{signal}\n{}", state.window.index(), state.alert_seq);
-    format!("{:032x}", u128::from_be_bytes(sha256_start(&name)))
+    digest_of(&name)
+}
+
+/// A state that expired begins to count its alerts anew; its first window tells the two apart.
+fn episode_id(state: &PrincipalState, key: &Text) -> String {
+    digest_of(&format!("{key}\nepisode\n{}\n{}", state.first_window.index(), state.episode))
+}
+
+fn digest_of(name: &str) -> String {
+    format!("{:032x}", u128::from_be_bytes(sha256_start(name)))
 }
 
 fn new_secrets(state: &PrincipalState) -> Counts {
@@ -304,13 +383,7 @@ fn severity(report: &Report, state: &PrincipalState) -> Severity {
 }
 
 /// Claims the denials counted in the window and, where they were counted, the secrets.
-fn title(
-    denials: u32,
-    distinct: Option<u32>,
-    new: u32,
-    scale: Scale,
-    principal: &Principal,
-) -> String {
+fn seen(denials: u32, distinct: Option<u32>, new: u32, scale: Scale) -> String {
     let what = match distinct {
         Some(distinct) if distinct > 0 => format!(" of {}", plural(distinct, "secret")),
         None if new > 0 => format!(", {},", plural(new, "new secret")),
@@ -322,7 +395,7 @@ fn title(
     } else {
         plural(denials, "denied read")
     };
-    format!("{reads}{what} in {} by {}", scale.in_words(), principal.label())
+    format!("{reads}{what} in {}", scale.in_words())
 }
 
 fn explanation(
@@ -362,10 +435,4 @@ fn evidence(state: &PrincipalState, scale: Scale, raised_at: i64) -> Vec<Evidenc
         state.evidence.iter().flatten().filter(|e| e.time >= start).cloned().collect();
     evidence.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| a.secret.cmp(&b.secret)));
     evidence
-}
-
-/// Epoch seconds as `2026-01-31T23:59:59Z`.
-pub fn utc(epoch_seconds: i64) -> String {
-    Timestamp::from_second(epoch_seconds)
-        .map_or_else(|_| epoch_seconds.to_string(), |time| time.to_string())
 }

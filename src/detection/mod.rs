@@ -6,6 +6,7 @@
 
 pub mod assessment;
 pub mod baseline;
+pub mod cadence;
 pub mod counterfactual;
 pub mod decision;
 pub mod finding;
@@ -14,6 +15,7 @@ pub mod policy;
 pub mod secret_set;
 pub mod state;
 pub mod window;
+pub mod wording;
 
 pub use assessment::{Assessment, Row};
 pub use decision::{Decision, Report, Verdict, decide, decide_at_close};

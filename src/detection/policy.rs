@@ -52,6 +52,8 @@ pub struct Policy {
     pub remind_windows: i64,
     /// Half-life of the baselines, in days.
     pub half_life_days: PerScale<f64>,
+    /// Number of new secrets in the open day up to which nothing is decided.
+    pub only_above: Option<u32>,
 }
 
 impl Policy {
@@ -94,6 +96,7 @@ impl Default for Policy {
             quiet_windows: 12,
             remind_windows: 288,
             half_life_days: [7.0, 7.0, 14.0],
+            only_above: None,
         }
     }
 }

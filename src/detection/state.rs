@@ -104,6 +104,8 @@ pub struct PrincipalState {
     pub evidence: [Option<Evidence>; EVIDENCE_SLOTS],
     /// Number of alerts claimed so far.
     pub alert_seq: u64,
+    /// Number of the alert that opened the episode reported last, of either signal.
+    pub episode: u64,
 }
 
 impl PrincipalState {
@@ -129,6 +131,7 @@ impl PrincipalState {
             ids_before: Vec::new(),
             evidence: std::array::from_fn(|_| None),
             alert_seq: 0,
+            episode: 0,
         }
     }
 

@@ -26,7 +26,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::alert::email::Email;
-use crate::alert::json::FindingLine;
 use crate::cloudtrail::Denial;
 use crate::config::Settings;
 use crate::detection::finding::Finding;
@@ -214,10 +213,15 @@ impl<W: Write> Replay<'_, W> {
     }
 
     fn write_finding(&mut self, finding: &Finding) -> Result<(), ReplayError> {
+        let settings = self.detector.settings();
+        let deployment = settings.deployment();
         match self.format {
-            Format::JsonLines { .. } => self.write_line(&FindingLine::of(finding))?,
+            Format::JsonLines { .. } => {
+                let line = settings.machine_format.body(finding, &deployment);
+                writeln!(self.output, "{}", line.map_err(io::Error::from)?)?;
+            }
             Format::Text => {
-                let email = Email::about(finding);
+                let email = Email::about(finding, &deployment);
                 write!(self.output, "Subject: {}\n\n{}\n", email.subject, email.body)?;
             }
         }

@@ -23,7 +23,7 @@ pub(super) struct Packed<'a> {
     #[serde(borrow)]
     region: Option<&'a str>,
     #[serde(borrow)]
-    secrets: Vec<(u16, &'a str)>,
+    secrets: Vec<(u16, &'a str, Option<&'a str>)>,
     source_ip: Option<&'a str>,
     session: Option<&'a str>,
     cause: Cause,
@@ -44,7 +44,7 @@ pub(super) fn pack(bytes: &mut Vec<u8>, denial: &Denial, principal: u32) -> io::
         secrets: denial
             .secrets()
             .iter()
-            .map(|s| (s.bucket().number(), s.name().as_str()))
+            .map(|s| (s.bucket().number(), s.name().as_str(), s.suffix()))
             .collect(),
         source_ip: denial.source_ip().map(Text::as_str),
         session: denial.session().map(Text::as_str),
@@ -65,8 +65,8 @@ pub(super) fn unpack(record: &[u8], packed: Packed<'_>, principals: &[Arc<Princi
         secrets: packed
             .secrets
             .into_iter()
-            .filter_map(|(bucket, name)| {
-                Some(Secret::kept(Bucket::from_number(bucket)?, text(name)))
+            .filter_map(|(bucket, name, suffix)| {
+                Some(Secret::kept(Bucket::from_number(bucket)?, text(name), suffix))
             })
             .collect(),
         source_ip: packed.source_ip.map(text),

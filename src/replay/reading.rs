@@ -15,7 +15,7 @@ use super::sources::{Source, Unreadable};
 use super::summary::Summary;
 use super::{Input, ReplayError, Watcher, threads};
 use crate::cloudtrail::Denial;
-use crate::config::IgnoredPrincipals;
+use crate::ignore::IgnoredPrincipals;
 
 /// Denials and rejections handed on at once.
 const MAX_BATCH: usize = 256;

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::scanner::Place;
 use crate::cloudtrail::Malformed;
 use crate::detection::Outcome;
-use crate::detection::finding::{Severity, plural};
+use crate::detection::finding::Severity;
+use crate::detection::wording::plural;
 use crate::detector::Handled;
 
 /// Rejections kept with their places. Further ones are counted.

@@ -3,20 +3,22 @@
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::operation::publish::PublishError;
+use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
 use aws_sdk_sns::types::MessageAttributeValue;
 use serde::Serialize;
 use tokio::sync::OnceCell;
+use tracing::error;
 
 use super::Sink;
 use crate::alert::email::Email;
-use crate::alert::json::FindingLine;
+use crate::alert::sms::sms;
+use crate::alert::{Deployment, MachineFormat, chat, pager, storm};
+use crate::config::Settings;
 use crate::detection::finding::Finding;
 use crate::text::Text;
 
 /// SNS counts message and attributes; this leaves room for the attributes.
 const MAX_MESSAGE_BYTES: usize = 250 << 10;
-/// Longest body by SMS, in bytes: one part.
-const MAX_SMS_BYTES: usize = 140;
 const MAX_ATTRIBUTE_BYTES: usize = 256;
 
 /// Why an alert was not taken.
@@ -33,12 +35,24 @@ pub enum SnsError {
     Message(String),
 }
 
-/// One topic. Its client is made when the first alert is due: most invocations have none.
+/// The topic of the alerts, and that for chat. Their client is made when the first alert is
+/// due: most invocations have none.
 #[derive(Debug)]
 pub struct SnsSink<F> {
     make_client: F,
     client: OnceCell<Client>,
     topic_arn: String,
+    chat_topic_arn: Option<String>,
+    format: MachineFormat,
+    deployment: Deployment,
+}
+
+/// A message before it has its protocols.
+struct Message {
+    email: Email,
+    sms: String,
+    pager: String,
+    machine: String,
 }
 
 /// Bodies by protocol, for `MessageStructure: json`.
@@ -54,40 +68,65 @@ struct Bodies<'a> {
 }
 
 impl<F: Fn() -> Client> SnsSink<F> {
-    /// A topic, and how to make the client for it.
-    pub fn new(topic_arn: impl Into<String>, make_client: F) -> Self {
-        Self { make_client, client: OnceCell::new(), topic_arn: topic_arn.into() }
+    /// A topic, what the settings say of alerts, and how to make the client.
+    pub fn new(topic_arn: impl Into<String>, settings: &Settings, make_client: F) -> Self {
+        Self {
+            make_client,
+            client: OnceCell::new(),
+            topic_arn: topic_arn.into(),
+            chat_topic_arn: settings.chat_topic_arn.clone(),
+            format: settings.machine_format,
+            deployment: settings.deployment(),
+        }
     }
 
-    async fn send(
-        &self,
-        subject: &str,
-        email: &str,
-        json: &str,
-        attributes: &[(&str, &str)],
-    ) -> Result<(), SnsError> {
-        let sms = Text::new(subject, MAX_SMS_BYTES);
+    async fn send(&self, message: &Message, attributes: &[(&str, &str)]) -> Result<(), SnsError> {
+        let Message { email: Email { subject, body }, sms, pager, machine } = message;
         let bodies = Bodies {
-            default: email,
-            email,
-            sms: sms.as_str(),
-            https: json,
-            http: json,
-            sqs: json,
-            lambda: json,
+            default: body,
+            email: body,
+            sms,
+            https: pager,
+            http: pager,
+            sqs: machine,
+            lambda: machine,
         };
         let message =
             serde_json::to_string(&bodies).map_err(|error| SnsError::Message(error.to_string()))?;
+        let request = self.request(&self.topic_arn, message, attributes).await?;
+        finish(request.subject(subject).message_structure("json")).await
+    }
+
+    /// Sends to the chat topic, if there is one. The alert itself is out by then: an error
+    /// here is told and does not send it again.
+    async fn send_to_chat(&self, finding: &Finding, attributes: &[(&str, &str)]) {
+        let Some(topic_arn) = &self.chat_topic_arn else { return };
+        let message = chat::body(finding, &self.deployment).to_string();
+        let sent = match self.request(topic_arn, message, attributes).await {
+            Ok(request) => finish(request).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
+            error!(
+                error_type = "ChatNotPublished",
+                finding = finding.id,
+                error = %error,
+                "the alert is sent, and chat does not show it"
+            );
+        }
+    }
+
+    async fn request(
+        &self,
+        topic_arn: &str,
+        message: String,
+        attributes: &[(&str, &str)],
+    ) -> Result<PublishFluentBuilder, SnsError> {
         if message.len() > MAX_MESSAGE_BYTES {
             return Err(SnsError::Message(format!("it has {} bytes", message.len())));
         }
         let client = self.client.get_or_init(|| async { (self.make_client)() }).await;
-        let mut publish = client
-            .publish()
-            .topic_arn(&self.topic_arn)
-            .subject(subject)
-            .message_structure("json")
-            .message(message);
+        let mut request = client.publish().topic_arn(topic_arn).message(message);
         for (name, value) in attributes {
             let value = Text::new(value, MAX_ATTRIBUTE_BYTES);
             let attribute = MessageAttributeValue::builder()
@@ -95,40 +134,49 @@ impl<F: Fn() -> Client> SnsSink<F> {
                 .string_value(if value.is_empty() { "unknown" } else { value.as_str() })
                 .build()
                 .map_err(|error| SnsError::Message(error.to_string()))?;
-            publish = publish.message_attributes(*name, attribute);
+            request = request.message_attributes(*name, attribute);
         }
-        publish.send().await.map(drop).map_err(|error| SnsError::Request { code: code(&error) })
+        Ok(request)
     }
+}
+
+async fn finish(request: PublishFluentBuilder) -> Result<(), SnsError> {
+    request.send().await.map(drop).map_err(|error| SnsError::Request { code: code(&error) })
 }
 
 impl<F: Fn() -> Client> Sink for SnsSink<F> {
     type Error = SnsError;
 
     async fn publish(&self, finding: &Finding) -> Result<(), SnsError> {
-        let Email { subject, body } = Email::about(finding);
-        let json = serde_json::to_string(&FindingLine::of(finding))
-            .map_err(|error| SnsError::Message(error.to_string()))?;
-        let status = finding.status.name();
-        self.send(&subject, &body, &json, &attributes(finding, status)).await
+        let message = Message {
+            email: Email::about(finding, &self.deployment),
+            sms: sms(finding),
+            pager: pager::body(finding, &self.deployment).to_string(),
+            machine: self
+                .format
+                .body(finding, &self.deployment)
+                .map_err(|error| SnsError::Message(error.to_string()))?,
+        };
+        let attributes = attributes(finding, finding.status.name());
+        self.send(&message, &attributes).await?;
+        self.send_to_chat(finding, &attributes).await;
+        Ok(())
     }
 
     async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), SnsError> {
-        let Email { subject, body } = Email::storm(finding, limit);
-        let json = serde_json::json!({
-            "type": "storm",
-            "schema": "rattle.storm/1",
-            "account": finding.account,
-            "region": finding.region,
-            "limit": limit,
-            "explanation": subject,
-        });
+        let message = Message {
+            email: storm::email(finding, limit, &self.deployment),
+            sms: storm::sms(finding, limit),
+            pager: storm::pager(finding, limit, &self.deployment).to_string(),
+            machine: storm::json(finding, limit).to_string(),
+        };
         let storm = [("severity", "high"), ("status", "storm")];
         let attributes: Vec<_> = attributes(finding, "storm")
             .into_iter()
             .filter(|(name, _)| !storm.iter().any(|(taken, _)| taken == name))
             .chain(storm)
             .collect();
-        self.send(&subject, &body, &json.to_string(), &attributes).await
+        self.send(&message, &attributes).await
     }
 }
 

@@ -379,6 +379,8 @@ impl Store for DynamoDbStore {
             .expression_attribute_names("#alert_seq", name::ALERT_SEQ)
             .expression_attribute_names("#pending", name::PENDING)
             .expression_attribute_names("#told", name::TOLD)
+            .expression_attribute_names("#episode", name::EPISODE)
+            .expression_attribute_values(":episode", item::number(decision.episode))
             .expression_attribute_names("#version", name::VERSION)
             .expression_attribute_names("#window", name::WINDOW)
             .expression_attribute_values(":seq", item::number(kept.state.alert_seq))

@@ -27,7 +27,7 @@ pub const IS_UNCHANGED: &str = "#version = :version AND #format = :format AND \
 pub const IS_UNCHANGED_MUTED: &str = "#version = :version AND #format = :format AND \
                                       #muted_until = :muted_until";
 /// Stores a finding as pending, with the alert fields that go with it.
-pub const CLAIM: &str = "SET #alert_seq = :next, #pending = :pending, \
+pub const CLAIM: &str = "SET #alert_seq = :next, #pending = :pending, #episode = :episode, \
                          #alert_window = :alert_window, #hit_window = :hit_window, \
                          #alert_count = :alert_count, #told = :told ADD #version :one";
 /// Nobody else claimed, the window that was assessed is still open, and no hit was noted

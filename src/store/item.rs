@@ -41,6 +41,7 @@ pub mod name {
     pub const MUTED_UNTIL: &str = "muted_until";
     pub const ALERT_SEQ: &str = "alert_seq";
     pub const PENDING: &str = "pending";
+    pub const EPISODE: &str = "episode";
     pub const SUPPRESSED: &str = "suppressed";
     pub const WINDOW: &str = "window";
     pub const FIRST_WINDOW: &str = "first_window";
@@ -96,6 +97,9 @@ pub fn encode(kept: &Kept) -> Item {
         put(name::SUPPRESSED, number(kept.suppressed));
     }
     put(name::ALERT_SEQ, number(state.alert_seq));
+    if state.episode != 0 {
+        put(name::EPISODE, number(state.episode));
+    }
     if let Some(pending) = &kept.pending {
         put(name::PENDING, encode_pending(pending));
     }
@@ -280,6 +284,7 @@ impl Reader<'_> {
             ids_before: self.ids(name::IDS_BEFORE)?,
             evidence,
             alert_seq: self.number(name::ALERT_SEQ)?,
+            episode: self.number_or_zero(name::EPISODE)?,
         })
     }
 

@@ -31,7 +31,11 @@ class Alerts(EndToEndTest):
         self.assertEqual([message["Message"] for message in low.messages], [FENCE])
         self.assertEqual(len(self.deployed.findings(caller)), 1)
         (alert,) = urgent.messages
-        finding = json.loads(alert["Message"])
+        (finding,) = self.deployed.findings(caller)
+        alarm = json.loads(alert["Message"])
+        self.assertEqual(alarm["AlarmName"], f"Rattle eu-west-1 {caller.key}")
+        self.assertEqual((alarm["OldStateValue"], alarm["NewStateValue"]), ("OK", "ALARM"))
+        self.assertIn(finding["title"], alarm["NewStateReason"])
         self.assertEqual((finding["type"], finding["schema"]), ("finding", "rattle.finding/1"))
         self.assertEqual((finding["status"], finding["signal"], finding["scale"]), ("open", "secrets", "5m"))
         self.assertEqual(finding["severity"], "medium")
@@ -56,7 +60,7 @@ class Alerts(EndToEndTest):
         count = finding["observed"]
         self.assertEqual(
             alert["Subject"],
-            f"[Rattle medium] {finding['denials']['5m']} denied reads of {count} secrets in 5 minutes by role enumerating",
+            f"ALARM: [Rattle medium] {finding['denials']['5m']} denied reads of {count} secrets in 5 minutes by role enumerating",
         )
         self.assertEqual(
             {name: (value["Type"], value["Value"]) for name, value in alert["MessageAttributes"].items()},
@@ -185,18 +189,67 @@ class OneMessage(EndToEndTest):
         bodies = json.loads(request["Message"])
         self.assertEqual(set(bodies), {"default", "email", "sms", "http", "https", "sqs", "lambda"})
         self.assertEqual({type(body) for body in bodies.values()}, {str})
-        finding = json.loads(bodies["https"])
+        finding = json.loads(bodies["sqs"])
         self.assertEqual([finding], self.deployed.findings(caller))
-        self.assertEqual([bodies[name] for name in ("http", "sqs", "lambda")], [bodies["https"]] * 3)
+        self.assertEqual(bodies["lambda"], bodies["sqs"])
+        self.assertEqual(json.loads(bodies["https"])["FindingId"], finding["id"])
+        self.assertEqual(bodies["http"], bodies["https"])
         # SNS refuses a longer subject, and one with anything but printable ASCII.
         self.assertRegex(request["Subject"], r"^[ -~]{1,99}$")
-        self.assertEqual(request["Subject"], f"[Rattle medium] {finding['title']}")
+        self.assertEqual(request["Subject"], f"ALARM: [Rattle medium] {finding['title']}")
         email = bodies["email"]
         self.assertEqual(email, bodies["default"])
-        self.assertEqual(" ".join(email.split("\n\n")[0].split())[: len(finding["title"]) + 8], f"MEDIUM: {finding['title']}")
+        who, what, unusual = email.split("\n\n")[0].split("\n")
+        self.assertEqual(who, f"MEDIUM: role {caller.name}, account 111122223333, eu-west-1")
+        self.assertTrue(finding["title"].startswith(what.split(", last at")[0]), what)
+        self.assertIn(" sigma: ", unusual)
+        self.assertIn(f"--table-name {self.deployed.outputs['TableName']}", email)
         for text in (finding["id"], caller.key, caller.role_arn, "secret-name-", "198.51.100.24", "WHAT TO DO"):
             self.assertIn(text, email)
         self.assertLessEqual(len(bodies["sms"].encode()), 140)
+
+
+class Chat(EndToEndTest):
+    @classmethod
+    def deploy(cls):
+        template = as_it_is()
+        resources = template["Resources"]
+        resources["Chat"] = {"Type": "AWS::SNS::Topic"}
+        resources["Function"]["Properties"]["Environment"]["Variables"]["RATTLE_CHAT_TOPIC_ARN"] = {"Ref": "Chat"}
+        (policy,) = [p for p in resources["FunctionRole"]["Properties"]["Policies"] if p["PolicyName"] == "publish-alerts"]
+        policy["PolicyDocument"]["Statement"][0]["Resource"] = [{"Ref": "Topic"}, {"Ref": "Chat"}]
+        template["Outputs"]["Chat"] = {"Value": {"Ref": "Chat"}}
+        return Deployed(template)
+
+    def test_chat_gets_its_own_message_about_the_same_finding(self):
+        subscriber = Subscriber()
+        self.addCleanup(subscriber.close)
+        subscriber.subscribe(self.deployed.sns, self.deployed.outputs["Chat"], {"severity": ["medium"]})
+        caller = Caller("chatted")
+        self.deployed.handle(*caller.enumeration(7))
+        wait_for("the message in chat", lambda: subscriber.messages)
+        (finding,) = self.deployed.findings(caller)
+        (message,) = subscriber.messages
+        body = json.loads(message["Message"])
+        self.assertEqual((body["version"], body["source"], body["id"]), ("1.0", "custom", finding["id"]))
+        self.assertEqual(body["metadata"]["threadId"], finding["episode"])
+        self.assertIn(f"`{caller.name}`", body["content"]["title"])
+
+
+class BrokenChat(EndToEndTest):
+    @classmethod
+    def deploy(cls):
+        return Deployed(parameters={"ChatTopicArn": "arn:aws:sns:eu-west-1:999988887777:is-not-there"})
+
+    def test_an_alert_is_sent_once_and_confirmed_when_chat_is_not_to_be_reached(self):
+        caller = Caller("unchatted")
+        self.deployed.handle(*caller.enumeration(7))
+        self.assertEqual(len(self.deployed.findings(caller)), 1)
+        self.assertNotIn("pending", self.deployed.item(caller))
+        lines = [json.loads(line).get("fields", {}) for line in self.deployed.lines()]
+        told = [fields for fields in lines if fields.get("error_type") == "ChatNotPublished"]
+        self.assertEqual([fields["finding"] for fields in told], [self.deployed.findings(caller)[0]["id"]])
+        self.assertEqual(self.deployed.failures(), [])
 
 
 class PlainRule(EndToEndTest):
@@ -234,7 +287,7 @@ class Storm(EndToEndTest):
         self.assertEqual([len(self.deployed.findings(caller)) for caller in callers], [1, 1, 0, 0])
         self.assertEqual(len(self.deployed.alerts()), 3)
         storm = self.deployed.alerts()[-1]
-        self.assertEqual(storm["Subject"], "[Rattle storm] More than 2 alerts in one hour")
+        self.assertEqual(storm["Subject"], "ALARM: [Rattle storm] More than 2 alerts in one hour")
         attributes = {name: value["Value"] for name, value in storm["MessageAttributes"].items()}
         self.assertEqual((attributes["status"], attributes["severity"]), ("storm", "high"))
         body = json.loads(storm["Message"])

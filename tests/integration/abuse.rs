@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use rattle::alert::email::Email;
+use rattle::alert::{Deployment, storm};
 use rattle::config::Settings;
 use rattle::detection::Outcome;
 use rattle::detection::finding::Finding;
@@ -156,7 +157,7 @@ impl Sink for Counting {
     }
 
     async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), Infallible> {
-        assert_subject(&Email::storm(finding, limit).subject);
+        assert_subject(&storm::email(finding, limit, &Deployment::default()).subject);
         self.storms.set(self.storms.get() + 1);
         Ok(())
     }
@@ -280,7 +281,7 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
         }
         for text in ["/principal/principal/name", "/principal/session", "/evidence/0/secret"] {
             let kept = waiting(text, &"x\n".repeat(4 << 10)).unwrap();
-            assert_body(&Email::about(&kept.pending.unwrap().finding).body);
+            assert_body(&Email::about(&kept.pending.unwrap().finding, &Deployment::default()).body);
         }
     });
 }
@@ -457,9 +458,9 @@ fn an_event_of_another_account_counts_for_that_account_alone_and_says_so() {
         assert_eq!((number(&own, "n_1d"), number(&other, "n_1d")), (1, 5));
         let [message] = &topic.take()[..] else { panic!("one alert") };
         let bodies: BTreeMap<String, String> = serde_json::from_str(&message["Message"]).unwrap();
-        let finding: Value = serde_json::from_str(&bodies["https"]).unwrap();
+        let finding: Value = serde_json::from_str(&bodies["sqs"]).unwrap();
         assert_eq!(finding["account"], "444455556666");
-        assert!(bodies["email"].contains("Account 444455556666"), "{}", bodies["email"]);
+        assert!(bodies["email"].contains("account 444455556666"), "{}", bodies["email"]);
     });
 }
 

@@ -2,9 +2,11 @@
 
 use rattle::alert::email::Email;
 use rattle::alert::json::FindingLine;
-use rattle::detection::finding::Finding;
+use rattle::alert::{asff, chat, ocsf, pager, sms::sms};
+use rattle::detection::finding::{Finding, Totals};
 use serde_json::{Value, json};
 
+use crate::alerts::deployment;
 use crate::support::{
     InMemory, MONDAY, TemporaryFolder, gzip, parse, rattle, record, stderr, stdout,
 };
@@ -23,6 +25,11 @@ pub const HOSTILE: [&str; 9] = [
 
 /// A finding about a role whose every free field is this text.
 fn finding(text: &str) -> Finding {
+    finding_of(text, &|_| {})
+}
+
+/// The same about another kind of principal.
+fn finding_of(text: &str, change: &dyn Fn(&mut Value)) -> Finding {
     let store = InMemory::new();
     let mut found = None;
     for i in 0..5 {
@@ -36,6 +43,7 @@ fn finding(text: &str) -> Finding {
              with an explicit deny in a service control policy: arn:{}",
             text.replace(' ', "")
         ));
+        change(&mut record["userIdentity"]);
         let denial = parse(&record).unwrap().unwrap();
         found = found.or(store.deliver(&denial, jiff::SignedDuration::ZERO).finding);
     }
@@ -44,10 +52,11 @@ fn finding(text: &str) -> Finding {
 
 fn assert_harmless(text: &str) {
     let finding = finding(text);
-    let Email { subject, body } = Email::about(&finding);
+    let Email { subject, body } = Email::about(&finding, &deployment());
     assert_subject(&subject);
     assert_body(&body);
     assert_json(&serde_json::to_string(&FindingLine::of(&finding)).unwrap());
+    assert_within_all_limits(text, finding);
 }
 
 pub fn assert_subject(subject: &str) {
@@ -74,6 +83,93 @@ pub fn assert_json(line: &str) {
     assert!(!line.chars().any(char::is_control), "{line:?}");
     assert!(line.len() < 16 << 10);
     let _: Value = serde_json::from_str(line).unwrap();
+}
+
+fn assert_within_all_limits(text: &str, finding: Finding) {
+    let federated = finding_of(text, &|identity| {
+        *identity = json!({
+            "type": "FederatedUser",
+            "principalId": format!("111122223333:{text}"),
+            "arn": format!("arn:aws:sts::111122223333:federated-user/{text}"),
+            "sessionContext": {"sessionIssuer": {"principalId": format!("AIDAEXAMPLE{text}")}},
+        });
+    });
+    let unknown = finding_of(text, &|identity| {
+        *identity = json!({"type": text, "principalId": text, "userName": text, "accountId": text});
+    });
+    for finding in [finding, federated, unknown] {
+        assert_within_limits(&finding);
+        let totals = Totals {
+            severity: finding.severity,
+            denials: u32::MAX,
+            secrets: 512,
+            first_denial: 0,
+            last_denial: 99_999_999_999,
+        };
+        assert_within_limits(&Finding::resolved(&finding, totals));
+    }
+}
+
+/// Each rendering keeps to its protocol, whatever the names are.
+fn assert_within_limits(finding: &Finding) {
+    let is_printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let Email { subject, body } = Email::about(finding, &deployment());
+    assert!(subject.len() < 100 && is_printable(&subject), "{subject:?}");
+    assert!(subject.contains(&finding.what()), "what was seen is never cut: {subject}");
+    assert!(body.len() < 16 << 10, "{} bytes", body.len());
+    for line in body.lines().take(3) {
+        assert!(line.chars().count() <= 72, "{line}");
+    }
+    assert!(body.contains(&finding.what()), "{body}");
+
+    let sms = sms(finding);
+    assert!(sms.len() <= 140 && is_printable(&sms), "{sms:?}");
+    assert!(sms.contains(&finding.what()), "{sms}");
+
+    let pager = pager::body(finding, &deployment());
+    assert!(pager["AlarmName"].as_str().unwrap().len() <= 255, "{pager}");
+    assert!(pager["NewStateReason"].as_str().unwrap().len() <= 1023, "{pager}");
+    let chat = chat::body(finding, &deployment());
+    let characters = |value: &Value| value.as_str().unwrap().chars().count();
+    assert!(characters(&chat["content"]["title"]) <= chat::MAX_TITLE, "{chat}");
+    assert!(characters(&chat["content"]["description"]) <= chat::MAX_DESCRIPTION, "{chat}");
+    assert_no_markup(&chat);
+    let asff = asff::finding(finding, &deployment());
+    for (field, most) in [("Title", 256), ("Description", 1024), ("Id", 512), ("GeneratorId", 512)]
+    {
+        assert!((1..=most).contains(&characters(&asff[field])), "{field}: {asff}");
+    }
+    let machine = serde_json::to_string(&FindingLine::of(finding)).unwrap();
+    let all = [&body, &body, &sms, &pager.to_string(), &pager.to_string(), &machine, &machine];
+    let bytes: usize = all.iter().map(|body| serde_json::to_string(body).unwrap().len()).sum();
+    for text in [&chat.to_string(), &asff.to_string(), &ocsf::finding(finding).to_string()] {
+        assert!(text.len() < 64 << 10, "{} bytes", text.len());
+    }
+    assert!(bytes < 200 << 10, "{bytes} bytes in one message");
+}
+
+/// Nothing in a chat message was made by a caller but the words between two backticks.
+fn assert_no_markup(chat: &Value) {
+    let content = &chat["content"];
+    let mut texts =
+        vec![content["title"].as_str().unwrap(), content["description"].as_str().unwrap()];
+    for list in ["nextSteps", "keywords"] {
+        texts.extend(content[list].as_array().unwrap().iter().map(|text| text.as_str().unwrap()));
+    }
+    texts.push(chat["metadata"]["summary"].as_str().unwrap());
+    for text in texts {
+        for forbidden in ["<", ">", "@", "](", "://", "evil.example", "example.com", "|", "~"] {
+            assert!(!text.contains(forbidden), "{forbidden} in {text}");
+        }
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        let fences = text.matches("```").count();
+        assert_eq!(fences % 2, 0, "{text}");
+        for (i, part) in text.replace("```", "").split('`').enumerate() {
+            assert!(i % 2 == 0 || !part.contains('\n'), "code over several lines: {text}");
+            assert!(i % 2 == 1 || !part.contains("prod/"), "a name outside code: {text}");
+        }
+        assert_eq!(text.matches('`').count() % 2, 0, "{text}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "lambda")]
 mod abuse;
+mod alerts;
 mod cloudtrail;
 mod containers;
 mod decisions;
@@ -23,6 +24,7 @@ mod history;
 #[cfg(feature = "lambda")]
 mod hostile_events;
 mod hostile_input;
+mod left_alone;
 #[cfg(feature = "lambda")]
 mod local_aws;
 #[cfg(feature = "lambda")]

@@ -32,7 +32,12 @@ fn an_enumeration_is_told_as_an_email_and_summed_up() {
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
     let title = "5 denied reads of 5 secrets in 5 minutes by role ci-deploy";
-    assert!(text.starts_with(&format!("Subject: [Rattle medium] {title}\n\nMEDIUM: {title}\n")));
+    let first =
+        "MEDIUM: role ci-deploy, account 111122223333, eu-west-1\n5 denied reads of 5 secrets";
+    assert!(
+        text.starts_with(&format!("Subject: ALARM: [Rattle medium] {title}\n\n{first}")),
+        "{text}"
+    );
     assert_eq!(
         stderr(&output),
         "30 records read from 1 file: 30 denials, 0 ignored, 0 rejected\n\
@@ -49,7 +54,7 @@ fn a_finding_has_every_field_of_its_schema() {
     let finding = &findings[0];
     assert_eq!(finding["id"].as_str().unwrap().len(), 32);
     let mut known = finding.clone();
-    for computed in ["id", "baseline", "deviation", "explanation", "evidence"] {
+    for computed in ["id", "episode", "baseline", "deviation", "explanation", "evidence"] {
         known.as_object_mut().unwrap().remove(computed);
     }
     assert_eq!(

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_dynamodb::Client;
 use jiff::Timestamp;
 use rattle::aws::Environment;
+use rattle::config::Settings;
 use rattle::detector::Detector;
 use rattle::function::Function;
 use rattle::sink::Sink;
@@ -37,7 +38,7 @@ impl Topic {
             (200, answer.to_owned())
         });
         let environment = environment(&endpoint);
-        SnsSink::new(TOPIC, move || environment.sns())
+        SnsSink::new(TOPIC, &Settings::read([]).unwrap(), move || environment.sns())
     }
 
     pub fn take(&self) -> Vec<BTreeMap<String, String>> {

@@ -72,12 +72,16 @@ pub(crate) struct SettingArgs {
     /// Time after which an episode that goes on is reported again [default: 24]
     #[arg(long, value_name = "HOURS")]
     remind_hours: Option<String>,
-    /// Principals not to assess: globs over the ARN or service:NAME, with commas
-    #[arg(long, value_name = "GLOB[,GLOB…]")]
+    /// Principals to leave alone: globs over the ARN or service:NAME, each perhaps with
+    /// ;until=YYYY-MM-DD and ;above=N, with commas between them
+    #[arg(long, value_name = "GLOB[;BOUND…][,…]")]
     ignore: Option<String>,
     /// Alerts an hour that the storm guard lets through; replay counts the others [default: 60]
     #[arg(long, value_name = "N")]
     max_alerts_per_hour: Option<String>,
+    /// What a finding is with --format jsonl: rattle, asff or ocsf [default: rattle]
+    #[arg(long, value_name = "NAME")]
+    machine_format: Option<String>,
 }
 
 pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
@@ -113,6 +117,7 @@ impl SettingArgs {
             (c::REMIND_HOURS, self.remind_hours),
             (c::IGNORE, self.ignore),
             (c::MAX_ALERTS_PER_HOUR, self.max_alerts_per_hour),
+            (c::MACHINE_FORMAT, self.machine_format),
         ]
         .into_iter()
         .filter_map(|(setting, value)| Some((setting.variable.to_owned(), value?)))

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::Receipt;
 use crate::cloudtrail::secret::Secret;
-use crate::detection::finding::utc;
 use crate::detection::state::Episode;
+use crate::detection::wording::utc;
 use crate::detection::{Outcome, Row, Scale, Signal, Verdict, Window};
 use crate::text::Text;
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::Receipt;
 use super::json::start;
-use crate::detection::finding::{history, plural};
+use crate::detection::wording::{history, plural};
 use crate::detection::{Outcome, Report, Row, Signal, Verdict};
 
 const WIDTH: usize = 92;

@@ -6,8 +6,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{Bin, Week};
-use crate::detection::finding::{Finding, utc};
+use crate::detection::finding::Finding;
 use crate::detection::window::WINDOW_SECONDS;
+use crate::detection::wording::utc;
 use crate::detection::{Scale, Signal};
 
 const SIZE: (u32, u32) = (480, 200);

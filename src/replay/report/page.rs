@@ -5,7 +5,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{MAX_FINDINGS, Noise, Report, Subject, chart};
 use crate::cloudtrail::evidence::Evidence;
-use crate::detection::finding::{Finding, plural, utc};
+use crate::detection::finding::Finding;
+use crate::detection::wording::{plural, utc};
 use crate::detection::{Scale, Signal};
 use crate::replay::summary::BySeverity;
 

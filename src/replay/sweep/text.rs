@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use super::{DAYS_PER_WEEK, LEAST_THRESHOLD, MAX_NOISY, Point, Sweep, Tried};
-use crate::detection::finding::{Severity, plural};
+use crate::detection::finding::Severity;
+use crate::detection::wording::plural;
 
 const WIDTH: usize = 92;
 /// Findings from which on their number says something about a rate.

@@ -73,7 +73,7 @@ impl Process {
             aws_sdk_sns::Client::from_conf(config.retry_partition(own_retries()).build())
         });
         let store = DynamoDbStore::new(dynamodb, services.table.clone());
-        let sink = SnsSink::new(services.topic.clone(), sns as Box<dyn Fn() -> _>);
+        let sink = SnsSink::new(services.topic.clone(), &settings, sns as Box<dyn Fn() -> _>);
         Self { line, function: Function::new(Detector::new(store, sink, settings), None) }
     }
 

@@ -303,7 +303,7 @@ impl<'a> Oracle<'a> {
 
     fn publish(&mut self, request: &Value) {
         let bodies: Value = serde_json::from_str(request["Message"].as_str().unwrap()).unwrap();
-        let body = bodies["https"].as_str().unwrap();
+        let body = bodies["sqs"].as_str().unwrap();
         let told: Value = serde_json::from_str(body).unwrap();
         self.verdict.messages += 1;
         if told["type"] == "storm" {

@@ -86,7 +86,12 @@ fn hits_of_both_signals_noted_at_once_are_both_kept() {
         for signal in [0, 1] {
             let mut episodes = kept.state.episodes;
             episodes[signal].hit_window = window;
-            let decision = Decision { report: None, episodes, told: kept.state.told };
+            let decision = Decision {
+                report: None,
+                episodes,
+                told: kept.state.told,
+                episode: kept.state.episode,
+            };
             store.note_hit(&kept, &decision).await.unwrap();
         }
         let stored = store.read(&kept.key).await.unwrap().unwrap();
@@ -102,7 +107,8 @@ fn a_hit_is_not_noted_for_a_window_that_closed() {
         let closed = count(&store, &denial(301, "e1", 0..1)).await.kept;
         let mut episodes = kept.state.episodes;
         episodes[0].hit_window = Some(kept.state.window);
-        let noted = Decision { report: None, episodes, told: kept.state.told };
+        let noted =
+            Decision { report: None, episodes, told: kept.state.told, episode: kept.state.episode };
         store.note_hit(&kept, &noted).await.unwrap();
         assert_eq!(store.read(&kept.key).await.unwrap(), Some(closed));
     });
@@ -134,7 +140,8 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
 
         let mut episodes = kept.state.episodes;
         episodes[0].hit_window = Some(kept.state.window);
-        let noted = Decision { report: None, episodes, told: kept.state.told };
+        let noted =
+            Decision { report: None, episodes, told: kept.state.told, episode: kept.state.episode };
         store.note_hit(&kept, &noted).await.unwrap();
         claim(&kept).await;
 

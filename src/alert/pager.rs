@@ -1,0 +1,101 @@
+//! The body for a pager: the JSON that a CloudWatch alarm sends through SNS, which is what
+//! PagerDuty's Amazon CloudWatch integration takes.
+
+use serde_json::{Value, json};
+
+use super::Deployment;
+use super::headline::{how_unusual, place, rank};
+use crate::detection::finding::{Finding, Status};
+use crate::detection::window::WINDOW_SECONDS;
+use crate::detection::wording::utc;
+use crate::digest::sha256_start;
+use crate::text::Text;
+
+/// Longest reason that CloudWatch itself would state.
+const MAX_REASON_BYTES: usize = 1023;
+const MAX_NAME_BYTES: usize = 200;
+
+/// The body about a finding.
+pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
+    let (new, old) = match finding.status {
+        Status::Open => ("ALARM", "OK"),
+        Status::Update => ("ALARM", "ALARM"),
+        Status::Resolved => ("OK", "ALARM"),
+    };
+    let region = deployment.region(finding).map_or("unknown", Text::as_str);
+    let reason = format!(
+        "{}: {} by {}, account {}. {}.",
+        rank(finding),
+        finding.what(),
+        finding.principal.principal.label(),
+        place(finding),
+        how_unusual(finding),
+    );
+    let mut body = alarm(&alarm_name(finding, region), new, old, &reason, finding, region);
+    body["AlarmDescription"] = json!(
+        "A principal is refused far more Secrets Manager secrets than it usually is. The e-mail of \
+         this alert has the commands to look at it, to stop it and to mute it."
+    );
+    body["Trigger"] = trigger(finding);
+    body["FindingId"] = json!(finding.id);
+    body["Severity"] = json!(finding.severity);
+    body
+}
+
+/// What every alarm has. A pager merges what has the same name.
+pub(super) fn alarm(
+    name: &str,
+    new: &str,
+    old: &str,
+    reason: &str,
+    finding: &Finding,
+    region: &str,
+) -> Value {
+    json!({
+        "AlarmName": name,
+        "AWSAccountId": finding.account,
+        "NewStateValue": new,
+        "OldStateValue": old,
+        "NewStateReason": Text::new(&reason.replace('±', "+/-"), MAX_REASON_BYTES),
+        // As CloudWatch writes it.
+        "StateChangeTime": utc(finding.last_denial).replace('Z', ".000+0000"),
+        "Region": region,
+    })
+}
+
+/// The same for all findings of a principal, and of it alone. The name that is shown of a
+/// principal may differ between two of its records; its key does not.
+fn alarm_name(finding: &Finding, region: &str) -> String {
+    let key = finding.principal.principal.key();
+    let shown = key.without_links();
+    if shown == key.as_str() && shown.len() <= MAX_NAME_BYTES && !shown.contains(' ') {
+        return format!("Rattle {region} {shown}");
+    }
+    // What is shown may have lost what tells two keys apart. No other name has a third space.
+    let digest = sha256_start::<8>(key.as_str());
+    let shown = Text::new(&shown.replace(' ', "_"), MAX_NAME_BYTES);
+    format!("Rattle {region} {shown} {:016x}", u64::from_be_bytes(digest))
+}
+
+/// What was counted, as a metric with a threshold.
+fn trigger(finding: &Finding) -> Value {
+    let period = finding.scale.windows() * WINDOW_SECONDS;
+    let (metric, threshold) = match finding.over_ceiling {
+        Some(ceiling) => ("count", f64::from(ceiling)),
+        None => ("deviation", finding.threshold),
+    };
+    json!({
+        "MetricName": format!("{} {metric}", finding.signal),
+        "Namespace": "Rattle",
+        "StatisticType": "Statistic",
+        "Statistic": "MAXIMUM",
+        "Unit": null,
+        "Dimensions": [{"name": "Principal", "value": finding.principal.principal.key()}],
+        "Period": period,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": threshold,
+        "TreatMissingData": "missing",
+        "EvaluateLowSampleCountPercentile": "",
+    })
+}

@@ -1,0 +1,106 @@
+//! The last message of an hour with more alerts than are sent.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::command::command;
+use super::email::{Email, heading, paragraph};
+use super::headline::place;
+use super::{Deployment, pager};
+use crate::detection::finding::Finding;
+use crate::text::Text;
+
+/// Name of the schema of [`json`].
+const SCHEMA: &str = "rattle.storm/1";
+
+/// The e-mail. `finding` is the first that is held back.
+pub fn email(finding: &Finding, limit: u32, deployment: &Deployment) -> Email {
+    let mut body = String::new();
+    let place = place(finding);
+    let _ = writeln!(body, "STORM: more than {limit} alerts in one hour, account {place}");
+    paragraph(
+        &mut body,
+        "",
+        "Further findings of this hour are recorded and not sent: too many messages would \
+         suspend the subscriptions. Each is one line in the function's log, and its principal's \
+         item counts it in the attribute \"suppressed\".",
+    );
+    heading(&mut body, "What to do");
+    paragraph(
+        &mut body,
+        "  ",
+        "Many principals at once are an attack with many credentials, or a change that broke \
+         many jobs. List those whose findings were held back:",
+    );
+    body.push_str(&command(
+        "  ",
+        &[
+            "aws dynamodb scan",
+            &format!("--region {}", deployment.region_word(finding)),
+            &format!("--table-name {}", deployment.table()),
+            "--filter-expression 'attribute_exists(suppressed)'",
+            "--projection-expression 'principal, suppressed, n_1d'",
+        ],
+    ));
+    paragraph(
+        &mut body,
+        "  ",
+        "If they are expected, raise RATTLE_MAX_ALERTS_PER_HOUR, or leave them out by \
+         RATTLE_IGNORE.",
+    );
+    Email { subject: format!("ALARM: [Rattle storm] {}", sentence(limit)), body }
+}
+
+/// The text message.
+pub fn sms(finding: &Finding, limit: u32) -> String {
+    Text::new(
+        &format!("Rattle storm: {}, account {}", sentence(limit), place(finding)),
+        super::sms::MAX_SMS_BYTES,
+    )
+    .to_string()
+}
+
+/// The body for a pager. Nothing closes it but a person.
+pub fn pager(finding: &Finding, limit: u32, deployment: &Deployment) -> Value {
+    let region = deployment.region(finding).map_or("unknown", Text::as_str);
+    let reason = format!(
+        "{}, account {}. Further findings of this hour are recorded and not sent.",
+        sentence(limit),
+        place(finding)
+    );
+    let name = format!("Rattle {region} storm");
+    let mut body = pager::alarm(&name, "ALARM", "OK", &reason, finding, region);
+    body["AlarmDescription"] = json!("More alerts were due in one hour than are sent.");
+    body["Trigger"] = json!({
+        "MetricName": "alerts in one hour",
+        "Namespace": "Rattle",
+        "StatisticType": "Statistic",
+        "Statistic": "SUM",
+        "Unit": null,
+        "Dimensions": [],
+        "Period": 3600,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Threshold": limit,
+        "TreatMissingData": "missing",
+        "EvaluateLowSampleCountPercentile": "",
+    });
+    body
+}
+
+/// The body for programs, whatever format the findings have.
+pub fn json(finding: &Finding, limit: u32) -> Value {
+    json!({
+        "type": "storm",
+        "schema": SCHEMA,
+        "account": finding.account,
+        "region": finding.region,
+        "limit": limit,
+        "explanation": sentence(limit),
+    })
+}
+
+fn sentence(limit: u32) -> String {
+    format!("More than {limit} alerts in one hour")
+}

@@ -1,0 +1,77 @@
+//! What is not told: principals left alone up to a bound.
+
+use rattle::config::Settings;
+use rattle::ignore::Ignored;
+use rattle::replay::{Format, Options};
+
+use crate::support::{MONDAY, Silent, TemporaryFolder, denial_of, record};
+
+const DAY: i64 = 86_400;
+
+/// What a replay of such enumerations gives under this setting: its findings, and the denials
+/// that were not even assessed.
+fn replayed(ignore: &str, starts: &[i64], secrets: i64) -> (Vec<serde_json::Value>, u64) {
+    let folder = TemporaryFolder::new(&format!("left-alone-{}-{secrets}", ignore.len()));
+    let mut lines = String::new();
+    for start in starts {
+        for i in 0..secrets {
+            let name = format!("prod/{start}/{i}");
+            lines +=
+                &format!("{}\n", record((start + i) as f64, &name, std::slice::from_ref(&name)));
+        }
+    }
+    let options = Options {
+        paths: vec![folder.write("denials.jsonl", lines)],
+        format: Format::JsonLines { decisions: false },
+        ..Options::default()
+    };
+    let settings = Settings::read([("RATTLE_IGNORE".to_owned(), ignore.to_owned())]).unwrap();
+    let mut output = Vec::new();
+    let summary = rattle::replay::replay(&options, &settings, &mut output, &mut Silent).unwrap();
+    let findings = output
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    (findings, summary.ignored_by_setting)
+}
+
+#[test]
+fn above_its_ceiling_an_ignored_principal_is_reported() {
+    let (findings, unassessed) = replayed("*role/ci-*;above=20", &[MONDAY], 60);
+    assert_eq!(unassessed, 0, "it is counted and assessed");
+    let first = &findings[0];
+    assert_eq!((&first["status"], &first["secrets"]["1d"]), (&"open".into(), &21.into()));
+    // A ceiling that is not passed, and one for another principal.
+    assert_eq!(replayed("*role/ci-*;above=60", &[MONDAY], 60).0, Vec::<serde_json::Value>::new());
+    let others = replayed("*role/other;above=60", &[MONDAY], 60).0;
+    assert_eq!(others[0]["secrets"]["1d"], 5);
+    // The day begins anew: neither of two days passes it.
+    assert_eq!(replayed("*;above=40", &[MONDAY, MONDAY + DAY], 40).0.len(), 0);
+}
+
+#[test]
+fn an_entry_applies_until_the_end_of_its_day_in_event_time() {
+    let late = MONDAY + DAY - 30;
+    let (findings, unassessed) = replayed("*;until=2026-01-05", &[late], 60);
+    assert_eq!(unassessed, 30, "those of the last 30 seconds of that day");
+    assert_eq!(findings[0]["first_denial"], "2026-01-06T00:00:00Z");
+    assert_eq!(replayed("*;until=2026-01-06", &[late], 60), (Vec::new(), 60));
+    assert_eq!(replayed("*;until=2026-01-04", &[late], 60).1, 0);
+    // Past the day, a ceiling holds no more either.
+    assert_eq!(replayed("*;until=2026-01-04;above=500", &[late], 60).0[0]["secrets"]["1d"], 5);
+}
+
+#[test]
+fn of_several_entries_each_may_widen_what_is_left_alone() {
+    let of = |ignore: &str| {
+        let given = [("RATTLE_IGNORE".to_owned(), ignore.to_owned())];
+        Settings::read(given).unwrap().ignored.of(&denial_of(MONDAY, "e", "s"))
+    };
+    assert_eq!(of("*;above=5,*;above=50,*;above=7"), Ignored::UpTo(50));
+    assert_eq!(of("*;above=5,*"), Ignored::Entirely);
+    assert_eq!(of("*,*;above=5"), Ignored::Entirely);
+    assert_eq!(of("*;until=2026-01-04,*;above=5"), Ignored::UpTo(5));
+    assert_eq!(of("x,x;above=5"), Ignored::No);
+    assert_eq!(of(""), Ignored::No);
+}
