@@ -185,7 +185,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
     }
 
     /// The policy for the principal of this denial.
-    fn policy_for(&self, denial: &Denial) -> Cow<'_, Policy> {
+    pub fn policy_for(&self, denial: &Denial) -> Cow<'_, Policy> {
         let policy = &self.settings.policy;
         match self.settings.ignored.of(denial) {
             Ignored::UpTo(most) => Cow::Owned(Policy { only_above: Some(most), ..policy.clone() }),

@@ -84,9 +84,9 @@ MUTATIONS = [
     Mutation(
         "look at no duplicate",
         "src/detector.rs",
-        "        match self.report(kept, denial, now, &mut handled).await {",
+        "        match self.report(kept, denial, now, policy, &mut handled).await {",
         "        if outcome == Outcome::Duplicate {\n            return Ok(handled);\n        }\n"
-        "        match self.report(kept, denial, now, &mut handled).await {",
+        "        match self.report(kept, denial, now, policy, &mut handled).await {",
     ),
     Mutation(
         "close a window over what is due",

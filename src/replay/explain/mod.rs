@@ -129,7 +129,10 @@ pub fn explain(
         }
     }
     match (found, moment, first) {
-        (Some(found), _, _) => Ok(found.receipt(&settings.policy)),
+        (Some(found), _, _) => {
+            let policy = detector.policy_for(&found.denial).into_owned();
+            Ok(found.receipt(&policy))
+        }
         (None, Moment::At(_), Some(first)) => Err(ExplainError::TooEarly(first)),
         (None, Moment::Finding(id), _) => Err(ExplainError::NoFinding(Text::new(id, 64))),
         (None, _, _) => {
