@@ -31,7 +31,7 @@ pub struct Setting {
 macro_rules! settings {
     ($($name:ident = $variable:literal, $default:literal, $allowed:literal;)*) => {
         $(
-            #[doc = concat!("`", $variable, "`: ", $allowed, ".")]
+            #[doc = concat!("`", $variable, "`: `", $allowed, "`.")]
             pub const $name: Setting =
                 Setting { variable: $variable, default: $default, allowed: $allowed };
         )*
