@@ -13,6 +13,8 @@ use crate::text::Text;
 
 /// Longest reason that CloudWatch itself would state.
 const MAX_REASON_BYTES: usize = 1023;
+/// Longest Region in an alarm's name. One from a stored finding may be any text.
+const MAX_REGION_BYTES: usize = 32;
 const MAX_NAME_BYTES: usize = 200;
 
 /// The body about a finding.
@@ -67,6 +69,7 @@ pub(super) fn alarm(
 /// principal may differ between two of its records; its key does not.
 fn alarm_name(finding: &Finding, region: &str) -> String {
     let key = finding.principal.principal.key();
+    let region = Text::new(region, MAX_REGION_BYTES);
     let shown = key.without_links();
     if shown == key.as_str() && shown.len() <= MAX_NAME_BYTES && !shown.contains(' ') {
         return format!("Rattle {region} {shown}");
