@@ -15,7 +15,8 @@ use crate::text::Text;
 const MAX_REASON_BYTES: usize = 1023;
 /// Longest Region in an alarm's name. One from a stored finding may be any text.
 const MAX_REGION_BYTES: usize = 32;
-const MAX_NAME_BYTES: usize = 200;
+/// What 255 bytes leave beside the Region, a digest and the words around them.
+const MAX_NAME_BYTES: usize = 196;
 
 /// The body about a finding.
 pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
