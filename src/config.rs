@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::alert::{Deployment, MachineFormat};
 use crate::detection::Policy;
-use crate::detection::policy::PerScale;
+use crate::detection::policy::{HALF_LIFE_BOUNDS, PerScale, THRESHOLD_BOUNDS};
 use crate::ignore::{Entry, IgnoredPrincipals};
 use crate::text::Text;
 
@@ -184,12 +184,12 @@ impl Reader {
         let defaults = Policy::default();
         let policy = Policy {
             denials: crate::detection::policy::SignalPolicy {
-                threshold: self.one(DENIALS_THRESHOLD, number(1.0, 37.0)),
+                threshold: self.one(DENIALS_THRESHOLD, number(THRESHOLD_BOUNDS)),
                 floor: self.three(MIN_DENIALS, whole(1, 100_000)),
                 ..defaults.denials
             },
             secrets: crate::detection::policy::SignalPolicy {
-                threshold: self.one(SECRETS_THRESHOLD, number(1.0, 37.0)),
+                threshold: self.one(SECRETS_THRESHOLD, number(THRESHOLD_BOUNDS)),
                 floor: self.three(MIN_SECRETS, whole(1, 512)),
                 ..defaults.secrets
             },
@@ -199,7 +199,7 @@ impl Reader {
                 }) / 5,
             ),
             remind_windows: i64::from(self.one(REMIND_HOURS, whole(1, 720)) * 12),
-            half_life_days: self.three(HALF_LIFE_DAYS, number(0.25, 365.0)),
+            half_life_days: self.three(HALF_LIFE_DAYS, number(HALF_LIFE_BOUNDS)),
             only_above: None,
         };
         let settings = Settings {
@@ -264,7 +264,7 @@ impl Reader {
     }
 }
 
-fn number(least: f64, most: f64) -> impl Fn(&str) -> Option<f64> {
+fn number((least, most): (f64, f64)) -> impl Fn(&str) -> Option<f64> {
     move |text| text.parse().ok().filter(|number| (least..=most).contains(number))
 }
 

@@ -186,8 +186,12 @@ impl<S: Store, P: Sink> Detector<S, P> {
 
     /// The policy for the principal of this denial.
     pub fn policy_for(&self, denial: &Denial) -> Cow<'_, Policy> {
-        let policy = &self.settings.policy;
-        match self.settings.ignored.of(denial) {
+        let Settings { policy, ignored, .. } = &self.settings;
+        if !ignored.have_ceilings() {
+            // The names of each denial's principal need not be matched once more.
+            return Cow::Borrowed(policy);
+        }
+        match ignored.of(denial) {
             Ignored::UpTo(most) => Cow::Owned(Policy { only_above: Some(most), ..policy.clone() }),
             Ignored::No | Ignored::Entirely => Cow::Borrowed(policy),
         }

@@ -46,6 +46,11 @@ impl IgnoredPrincipals {
         Self(entries)
     }
 
+    /// Whether any of them has a ceiling.
+    pub fn have_ceilings(&self) -> bool {
+        self.0.iter().any(|entry| entry.above.is_some())
+    }
+
     /// Whether the principal of this denial is one of them, without a ceiling.
     pub fn holds(&self, denial: &Denial) -> bool {
         self.of(denial) == Ignored::Entirely

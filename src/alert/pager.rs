@@ -88,17 +88,25 @@ fn trigger(finding: &Finding) -> Value {
         Some(ceiling) => ("count", f64::from(ceiling)),
         None => ("deviation", finding.threshold),
     };
+    let mut trigger = over_a_threshold(&format!("{} {metric}", finding.signal), period);
+    trigger["Statistic"] = json!("MAXIMUM");
+    trigger["Dimensions"] =
+        json!([{"name": "Principal", "value": finding.principal.principal.key()}]);
+    trigger["ComparisonOperator"] = json!("GreaterThanOrEqualToThreshold");
+    trigger["Threshold"] = json!(threshold);
+    trigger
+}
+
+/// What every trigger has.
+pub(super) fn over_a_threshold(metric: &str, seconds: i64) -> Value {
     json!({
-        "MetricName": format!("{} {metric}", finding.signal),
+        "MetricName": metric,
         "Namespace": "Rattle",
         "StatisticType": "Statistic",
-        "Statistic": "MAXIMUM",
         "Unit": null,
-        "Dimensions": [{"name": "Principal", "value": finding.principal.principal.key()}],
-        "Period": period,
+        "Dimensions": [],
+        "Period": seconds,
         "EvaluationPeriods": 1,
-        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
-        "Threshold": threshold,
         "TreatMissingData": "missing",
         "EvaluateLowSampleCountPercentile": "",
     })

@@ -72,20 +72,11 @@ pub fn pager(finding: &Finding, limit: u32, deployment: &Deployment) -> Value {
     let name = format!("Rattle {region} storm");
     let mut body = pager::alarm(&name, "ALARM", "OK", &reason, finding, region);
     body["AlarmDescription"] = json!("More alerts were due in one hour than are sent.");
-    body["Trigger"] = json!({
-        "MetricName": "alerts in one hour",
-        "Namespace": "Rattle",
-        "StatisticType": "Statistic",
-        "Statistic": "SUM",
-        "Unit": null,
-        "Dimensions": [],
-        "Period": 3600,
-        "EvaluationPeriods": 1,
-        "ComparisonOperator": "GreaterThanThreshold",
-        "Threshold": limit,
-        "TreatMissingData": "missing",
-        "EvaluateLowSampleCountPercentile": "",
-    });
+    let mut trigger = pager::over_a_threshold("alerts in one hour", 3600);
+    trigger["Statistic"] = json!("SUM");
+    trigger["ComparisonOperator"] = json!("GreaterThanThreshold");
+    trigger["Threshold"] = json!(limit);
+    body["Trigger"] = trigger;
     body
 }
 

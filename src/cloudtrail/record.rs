@@ -27,8 +27,10 @@ pub const CLOUDTRAIL_DETAIL_TYPE: &str = "AWS API Call via CloudTrail";
 
 /// 2013-11-13, the day CloudTrail began: no event is older.
 const FIRST_EVENT_TIME: Timestamp = Timestamp::constant(1_384_300_800, 0);
-/// 2100-01-01. Fixed, not "now", so that the same input always gives the same output.
-const LAST_EVENT_TIME: Timestamp = Timestamp::constant(4_102_444_800, 0);
+/// 2100-01-01 in epoch seconds. Fixed, not "now", so that the same input always gives the same
+/// output.
+pub(crate) const LAST_EVENT_SECOND: i64 = 4_102_444_800;
+const LAST_EVENT_TIME: Timestamp = Timestamp::constant(LAST_EVENT_SECOND, 0);
 
 /// Why an input that should be a CloudTrail record cannot be used. Reading it again
 /// would give the same: never worth a retry.

@@ -9,7 +9,7 @@ use super::window::Signal;
 use crate::cloudtrail::Denial;
 
 /// Steps of a threshold that are tried, in tenths of a sigma.
-const TENTHS: std::ops::RangeInclusive<u32> = 10..=370;
+pub(crate) const TENTHS: std::ops::RangeInclusive<u32> = 10..=370;
 /// Most events that are added in thought.
 const MAX_ADDED: u32 = 5000;
 
@@ -80,6 +80,6 @@ impl Case<'_> {
     }
 }
 
-fn sigma(tenths: u32) -> f64 {
+pub(crate) fn sigma(tenths: u32) -> f64 {
     f64::from(tenths) / 10.0
 }

@@ -227,7 +227,7 @@ impl Finding {
             .filter(|ceiling| report.sigma < signal_policy.threshold && row.observed >= *ceiling);
         let time = denial.time().as_second();
         let evidence = evidence(state, scale, time);
-        let severity = report.severity(state);
+        let severity = severity(report, state);
         Self {
             id: finding_id(state, principal.key(), signal),
             episode: episode_id(state, principal.key()),
@@ -320,13 +320,6 @@ fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
         Ok(line)
     } else {
         Err(D::Error::custom("a line of a finding cannot be shown"))
-    }
-}
-
-impl Report {
-    /// How urgent the finding is that it stands for.
-    pub(super) fn severity(&self, state: &PrincipalState) -> Severity {
-        severity(self, state)
     }
 }
 

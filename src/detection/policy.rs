@@ -38,6 +38,11 @@ pub struct SignalPolicy {
     pub clip_share: f64,
 }
 
+/// Least and greatest threshold, in sigma-equivalents: a score is never above 37.
+pub const THRESHOLD_BOUNDS: (f64, f64) = (1.0, 37.0);
+/// Shortest and longest half-life, in days.
+pub const HALF_LIFE_BOUNDS: (f64, f64) = (0.25, 365.0);
+
 /// Everything the detector is tuned with. [`Policy::default`] is documented, with
 /// a reason for each value, in `docs/detection.md`.
 #[derive(Clone, Debug, PartialEq)]

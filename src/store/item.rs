@@ -11,6 +11,7 @@ use super::{Kept, Pending};
 use crate::cloudtrail::Cause;
 use crate::cloudtrail::denial::EventDigest;
 use crate::cloudtrail::evidence::{EVIDENCE_SLOTS, Evidence};
+use crate::cloudtrail::record::LAST_EVENT_SECOND;
 use crate::detection::baseline::Baseline;
 use crate::detection::secret_set::{BYTES, Bucket, SecretSet};
 use crate::detection::state::{Episode, Told};
@@ -22,8 +23,8 @@ use crate::text::{MAX_KEPT_BYTES, Text};
 /// sums has faded so far.
 const LEAST: f64 = 1e-130;
 
-/// 2100-01-01: no event is later.
-const LAST_WINDOW: i64 = 4_102_444_800 / WINDOW_SECONDS;
+/// No event is later.
+const LAST_WINDOW: i64 = LAST_EVENT_SECOND / WINDOW_SECONDS;
 
 /// Attributes by name.
 pub type Item = HashMap<String, AttributeValue>;

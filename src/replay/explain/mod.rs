@@ -130,7 +130,7 @@ pub fn explain(
     }
     match (found, moment, first) {
         (Some(found), _, _) => {
-            let policy = detector.policy_for(&found.denial).into_owned();
+            let policy = detector.policy_for(&found.denial);
             Ok(found.receipt(&policy))
         }
         (None, Moment::At(_), Some(first)) => Err(ExplainError::TooEarly(first)),

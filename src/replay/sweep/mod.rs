@@ -19,16 +19,15 @@ use jiff::SignedDuration;
 use super::history::History;
 use super::{ReplayError, deliver, in_memory};
 use crate::config::Settings;
+use crate::detection::counterfactual::{TENTHS, sigma};
 use crate::detection::finding::{Finding, Severity};
+use crate::detection::policy::{HALF_LIFE_BOUNDS, THRESHOLD_BOUNDS};
 use crate::text::Text;
 
 /// Thresholds of secrets that are tried, in sigma. That of denials keeps its distance.
 const THRESHOLDS: [f64; 12] = [2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0];
 /// Factors of the half-lives that are tried, the nearest to what is set first.
 const FACTORS: [f64; 4] = [1.0, 2.0, 0.5, 4.0];
-const LEAST_THRESHOLD: f64 = 1.0;
-const MOST_THRESHOLD: f64 = 37.0;
-const HALF_LIFE_DAYS: (f64, f64) = (0.25, 365.0);
 
 const SECONDS_PER_DAY: i64 = 86_400;
 const DAYS_PER_WEEK: f64 = 7.0;
@@ -132,7 +131,7 @@ pub fn sweep(
 ) -> Result<Sweep, ReplayError> {
     let current = Tried::of(settings);
     let half_lives = FACTORS.map(|factor| {
-        let (shortest, longest) = HALF_LIFE_DAYS;
+        let (shortest, longest) = HALF_LIFE_BOUNDS;
         current.half_life_days.map(|days| (days * factor).clamp(shortest, longest))
     });
     let points: Vec<Tried> = half_lives
@@ -196,7 +195,7 @@ impl Sweep {
             let fitting = points.iter().rev().take_while(|point| self.fits(point)).count();
             let at = points.len() - fitting;
             let below = at.checked_sub(1).map(|below| points[below].tried.secrets_threshold);
-            Some((points.get(at)?.clone(), below.unwrap_or(LEAST_THRESHOLD)))
+            Some((points.get(at)?.clone(), below.unwrap_or(THRESHOLD_BOUNDS.0)))
         };
         let by_threshold = |(a, _): &(Point, f64), (b, _): &(Point, f64)| {
             a.tried.secrets_threshold.total_cmp(&b.tried.secrets_threshold)
@@ -220,7 +219,7 @@ impl Tried {
         let distance = self.denials_threshold - self.secrets_threshold;
         let denials = ((secrets_threshold + distance) * 10.0).round() / 10.0;
         Self {
-            denials_threshold: denials.clamp(LEAST_THRESHOLD, MOST_THRESHOLD),
+            denials_threshold: denials.clamp(THRESHOLD_BOUNDS.0, THRESHOLD_BOUNDS.1),
             secrets_threshold,
             half_life_days,
         }
@@ -237,10 +236,10 @@ impl Tried {
 
 /// The tenths above `below` and under `best`, rising; those not below 1 alone are allowed.
 fn tenths_between(below: f64, best: f64) -> Vec<f64> {
-    (10..=370)
-        .map(|tenth| f64::from(tenth) / 10.0)
+    TENTHS
+        .map(sigma)
         .filter(|threshold| *threshold < best)
-        .filter(|threshold| *threshold > below || below <= LEAST_THRESHOLD)
+        .filter(|threshold| *threshold > below || below <= THRESHOLD_BOUNDS.0)
         .collect()
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{DAYS_PER_WEEK, LEAST_THRESHOLD, MAX_NOISY, Point, Sweep, Tried};
+use super::{DAYS_PER_WEEK, MAX_NOISY, Point, Sweep, Tried};
 use crate::detection::finding::Severity;
+use crate::detection::policy::THRESHOLD_BOUNDS;
 use crate::detection::wording::plural;
 
 const WIDTH: usize = 92;
@@ -103,7 +104,7 @@ impl Sweep {
         if choice.findings < MANY_FINDINGS {
             paragraph(f, "So few findings say little about a rate: a longer history says more.")?;
         }
-        if secrets_threshold <= LEAST_THRESHOLD {
+        if secrets_threshold <= THRESHOLD_BOUNDS.0 {
             paragraph(f, "No lower threshold is allowed: the floors decide from here on.")?;
         }
         writeln!(f, "\n  Add to parameter_overrides in samconfig.toml, under")?;
