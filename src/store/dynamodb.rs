@@ -6,10 +6,9 @@
 //! was lost: when it is tried again, its condition fails, and the item that comes back
 //! shows the event as counted.
 
+mod remembered;
 mod seed;
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -17,6 +16,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
+use self::remembered::{Expectation, Remembered};
 pub use self::seed::Seeded;
 pub use super::expression;
 use super::item::{self, Item, name};
@@ -39,35 +39,19 @@ const PUBLISHED_WITHIN: Duration = Duration::from_millis(100);
 /// How long the count of alerts of one hour is kept: longer than a failure queue keeps the
 /// event that will ask for it again.
 const STORM_RETENTION_SECONDS: i64 = 15 * 24 * 3600;
-/// States remembered by one process, of some kilobytes each.
-const MAX_REMEMBERED: usize = 512;
-/// Seconds for which a window that was full is taken to be still open. Meanwhile another
-/// process may have opened the next one, where a late denial would count.
-const FULL_SECONDS: i64 = 5;
-
 const VALIDATION: &str = "ValidationException";
 
 /// States in one table.
 #[derive(Debug)]
 pub struct DynamoDbStore {
     table: Table,
-    /// States as this process saw them last. Each may be out of date: a write that rests on
-    /// one is a compare-and-set.
-    remembered: RefCell<HashMap<Text, Remembered>>,
-}
-
-/// A state as it was.
-#[derive(Debug)]
-struct Remembered {
-    kept: Kept,
-    /// When a delivery last asked for it, in epoch seconds.
-    asked_at: i64,
+    remembered: Remembered,
 }
 
 impl DynamoDbStore {
     /// States in this table.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { table: Table::new(client, table.into()), remembered: RefCell::default() }
+        Self { table: Table::new(client, table.into()), remembered: Remembered::default() }
     }
 
     /// Asks each answer for the capacity it used.
@@ -209,18 +193,18 @@ impl DynamoDbStore {
         }
     }
 
-    async fn receive_expecting(
+    async fn ask(
         &self,
-        expectation: Expectation,
         denial: &Denial,
         age: SignedDuration,
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
+        let expectation = self.remembered.expectation(denial, now);
         // Whether what was found may be out of date.
         let mut is_remembered = matches!(expectation, Expectation::NewerWindow(_));
         let mut found = match expectation {
-            Expectation::NewerWindow(kept) | Expectation::Saturated(kept) => Some(*kept),
+            Expectation::NewerWindow(kept) => Some(*kept),
             Expectation::ProbablyFull => self.read(denial.principal().key()).await?,
             Expectation::OpenWindow => match self.count(denial, age, now, None).await? {
                 Written::Stored(before) => return counted(before, denial, age),
@@ -258,24 +242,6 @@ impl DynamoDbStore {
         Err(DynamoDbError::Contended)
     }
 
-    /// Remembers the state after a delivery that asked for it.
-    fn remember_asked(&self, kept: &Kept, now: Timestamp) {
-        let mut remembered = self.remembered.borrow_mut();
-        if remembered.len() >= MAX_REMEMBERED && !remembered.contains_key(&kept.key) {
-            // Those who come again are soon remembered again.
-            remembered.clear();
-        }
-        let asked = Remembered { kept: kept.clone(), asked_at: now.as_second() };
-        remembered.insert(kept.key.clone(), asked);
-    }
-
-    /// Remembers what the same delivery learnt or changed after it asked.
-    fn remember(&self, kept: &Kept) {
-        if let Some(remembered) = self.remembered.borrow_mut().get_mut(&kept.key) {
-            remembered.kept = kept.clone();
-        }
-    }
-
     /// Remembers an item as a write left it: changed as stated, or as it stood in its way.
     fn remember_written(
         &self,
@@ -292,26 +258,8 @@ impl DynamoDbStore {
             Written::Refused(Some(now)) => item::decode(&now)?,
             Written::Stored(None) | Written::Refused(None) => return Ok(None),
         };
-        self.remember(&kept);
+        self.remembered.learnt(&kept);
         Ok(Some(kept))
-    }
-
-    /// What the remembered state promises about a denial.
-    fn expectation(&self, denial: &Denial, now: Timestamp) -> Expectation {
-        let remembered = self.remembered.borrow();
-        let Some(Remembered { kept, asked_at }) = remembered.get(denial.principal().key()) else {
-            return Expectation::OpenWindow;
-        };
-        let is_still_full = || (0..FULL_SECONDS).contains(&(now.as_second() - asked_at));
-        if Window::containing(denial.time()) > kept.state.window {
-            Expectation::NewerWindow(Box::new(kept.clone()))
-        } else if kept.is_expired(now) || kept.state.ids.len() < MAX_IDS {
-            Expectation::OpenWindow
-        } else if is_still_full() && kept.pending.is_none() && !kept.state.has_counted(denial) {
-            Expectation::Saturated(Box::new(kept.clone()))
-        } else {
-            Expectation::ProbablyFull
-        }
     }
 
     async fn wait(&self, race: u32) {
@@ -320,20 +268,6 @@ impl DynamoDbStore {
         let jitter = share.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (longest + 1);
         tokio::time::sleep(Duration::from_millis(jitter)).await;
     }
-}
-
-/// What to try first with a denial.
-enum Expectation {
-    /// It counts in the window that is open, or nothing is known.
-    OpenWindow,
-    /// It opens a newer window than that of this state.
-    NewerWindow(Box<Kept>),
-    /// The window of this state can count no more. Nothing is asked for, so that a flood
-    /// costs nothing here.
-    Saturated(Box<Kept>),
-    /// The same, unless the window is another by now, or a finding waits for this very
-    /// delivery: a read tells, and costs a small part of a write.
-    ProbablyFull,
 }
 
 /// What is to be done after the one request did not count a denial.
@@ -356,12 +290,11 @@ impl Store for DynamoDbStore {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
-        let expectation = self.expectation(denial, now);
-        if let Expectation::Saturated(kept) = expectation {
-            return Ok(Received { kept: *kept, outcome: Outcome::Saturated });
+        if let Some(kept) = self.remembered.full(denial, now) {
+            return Ok(Received { kept, outcome: Outcome::Saturated });
         }
-        let received = self.receive_expecting(expectation, denial, age, now, policy).await?;
-        self.remember_asked(&received.kept, now);
+        let received = self.ask(denial, age, now, policy).await?;
+        self.remembered.asked(&received.kept, now);
         Ok(received)
     }
 
@@ -402,12 +335,12 @@ impl Store for DynamoDbStore {
                 won.state.settle(decision);
                 won.version += 1;
                 won.pending = Some(pending);
-                self.remember(&won);
+                self.remembered.learnt(&won);
                 Ok(Claim::Won(won))
             }
             Written::Refused(item) => {
                 let now = stored_item(item, kept)?;
-                self.remember(&now);
+                self.remembered.learnt(&now);
                 // The answer to our own claim was lost, and the SDK asked again.
                 let is_ours = now.state.alert_seq == kept.state.alert_seq + 1
                     && now.pending.as_ref().is_some_and(|p| p.claimed_by == claimed_by);
