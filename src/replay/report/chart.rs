@@ -1,7 +1,10 @@
 //! Charts as SVG. Colours are stand-ins that the page's style sheet replaces, once for light
 //! and once for dark; no text of a record gets in here.
 
+use std::ops::Range;
+
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -24,6 +27,7 @@ const MARK: RGBColor = RGBColor(5, 5, 5);
 /// Why a chart cannot be drawn.
 type DrawError = DrawingAreaErrorKind<std::io::Error>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// Counts of one signal beside their usual band, findings marked with their numbers.
 pub(super) fn principal(
@@ -38,24 +42,7 @@ pub(super) fn principal(
     let (from, to) = (first - length, (last + 2 * length).max(first + 8 * length));
     let most = bins.iter().map(|bin| top(bin, signal)).fold(4.0, f64::max) * 1.25;
     svg(|area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(6)
-            .x_label_area_size(28)
-            .y_label_area_size(50)
-            .build_cartesian_2d(from as f64..to as f64, 0.0..most)?;
-        let label = |at: &f64| axis_time(*at, scale);
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .axis_style(GRID)
-            .x_labels(5)
-            .y_labels(4)
-            .x_label_formatter(&label)
-            .y_label_formatter(&|count| format!("{count:.0}"))
-            .label_style(("sans-serif", FONT_SIZE).into_font().color(&INK))
-            .draw()?;
+        let mut chart = frame(area, from as f64..to as f64, most, scale)?;
         let at = signal as usize;
         let middle = |bin: &Bin| (bin.start + length / 2) as f64;
         let above = bins.iter().map(|bin| (middle(bin), bin.mean[at] + bin.sd[at]));
@@ -93,23 +80,7 @@ pub(super) fn weeks(weeks: &[Week]) -> Option<String> {
     let length = super::SECONDS_PER_WEEK as f64;
     let most = weeks.iter().map(|week| week.findings.all()).max()?.max(4) as f64 * 1.2;
     svg(|area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(6)
-            .x_label_area_size(28)
-            .y_label_area_size(50)
-            .build_cartesian_2d(first as f64..last as f64 + length, 0.0..most)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .axis_style(GRID)
-            .x_labels(5)
-            .y_labels(4)
-            .x_label_formatter(&|at| axis_time(*at, Scale::Day))
-            .y_label_formatter(&|count| format!("{count:.0}"))
-            .label_style(("sans-serif", FONT_SIZE).into_font().color(&INK))
-            .draw()?;
+        let mut chart = frame(area, first as f64..last as f64 + length, most, Scale::Day)?;
         let bar = |week: &Week, from: u64, to: u64, style: ShapeStyle| {
             let left = week.start as f64 + length * 0.12;
             let right = week.start as f64 + length * 0.88;
@@ -126,6 +97,33 @@ pub(super) fn weeks(weeks: &[Week]) -> Option<String> {
         }
         Ok(())
     })
+}
+
+/// Axes of time and count, with lines across.
+fn frame<'a>(
+    area: &Area<'a>,
+    time: Range<f64>,
+    most: f64,
+    scale: Scale,
+) -> Result<Chart<'a>, DrawError> {
+    let mut chart = ChartBuilder::on(area)
+        .margin(6)
+        .x_label_area_size(28)
+        .y_label_area_size(50)
+        .build_cartesian_2d(time, 0.0..most)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(GRID)
+        .x_labels(5)
+        .y_labels(4)
+        .x_label_formatter(&|at| axis_time(*at, scale))
+        .y_label_formatter(&|count| format!("{count:.0}"))
+        .label_style(("sans-serif", FONT_SIZE).into_font().color(&INK))
+        .draw()?;
+    Ok(chart)
 }
 
 /// The numbers of the findings of each bin, from 1, in the chart of their signal.
@@ -152,7 +150,7 @@ fn top(bin: &Bin, signal: Signal) -> f64 {
 #[expect(clippy::cast_possible_truncation, reason = "seconds of this century")]
 fn axis_time(at: f64, scale: Scale) -> String {
     let time = utc(at as i64);
-    let part = |range: std::ops::Range<usize>| time.get(range).unwrap_or_default();
+    let part = |range: Range<usize>| time.get(range).unwrap_or_default();
     match scale {
         Scale::Day => part(5..10).to_owned(),
         _ => format!("{} {}h", part(8..10), part(11..13)),
