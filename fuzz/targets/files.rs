@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use libfuzzer_sys::fuzz_target;
 use rattle::config::Settings;
 use rattle::replay::summary::{Rejection, Summary};
-use rattle::replay::{Format, Options, Order, ReplayError, Watcher, replay};
+use rattle::replay::{Format, Input, Options, Order, ReplayError, Watcher, replay};
 
 /// In memory where there is such a folder: each input is written and read several times.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -56,7 +56,7 @@ fn write(bytes: &[u8]) {
 
 /// One replay, checked; nothing if the file cannot be unpacked.
 fn run(order: Order, format: Format) -> Option<(Summary, Vec<u8>)> {
-    let options = Options { paths: vec![FILE.clone()], order, format, strict: false, threads: None };
+    let options = Options { input: Input { paths: vec![FILE.clone()], ..Input::default() }, order, format };
     let mut output = Vec::new();
     let mut rejections = Rejections::default();
     let summary = match replay(&options, &SETTINGS, &mut output, &mut rejections) {

@@ -63,19 +63,26 @@ pub enum Format {
     },
 }
 
-/// What a replay is asked to do.
+/// What a command reads.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct Input {
     /// Files, folders, `-`.
     pub paths: Vec<PathBuf>,
-    /// In which order denials are handled.
-    pub order: Order,
-    /// How findings are written.
-    pub format: Format,
     /// Whether malformed input stops the run.
     pub strict: bool,
     /// Threads that parse; by default as many as the machine runs at a time.
     pub threads: Option<NonZeroUsize>,
+}
+
+/// What a replay is asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What it reads.
+    pub input: Input,
+    /// In which order denials are handled.
+    pub order: Order,
+    /// How findings are written.
+    pub format: Format,
 }
 
 /// Why a replay stopped.
@@ -106,17 +113,6 @@ pub trait Watcher {
     fn reads(&mut self);
     /// Something cannot be used.
     fn rejects(&mut self, rejection: &Rejection);
-}
-
-/// What a command reads.
-#[derive(Clone, Debug, Default)]
-pub struct Input {
-    /// Files, folders, `-`.
-    pub paths: Vec<PathBuf>,
-    /// Whether malformed input stops the run.
-    pub strict: bool,
-    /// Threads that parse; by default as many as the machine runs at a time.
-    pub threads: Option<NonZeroUsize>,
 }
 
 /// Reads all of the input and brings its denials into the order of event time. Those of
@@ -164,20 +160,24 @@ pub fn replay(
     output: &mut impl Write,
     watcher: &mut impl Watcher,
 ) -> Result<Summary, ReplayError> {
-    let input =
-        Input { paths: options.paths.clone(), strict: options.strict, threads: options.threads };
     let mut summary = Summary::default();
     let mut replay = Replay { detector: in_memory(settings), format: options.format, output };
     match options.order {
         Order::Arrival => {
             let mut newest = HashMap::new();
-            reading::read(&input, &settings.ignored, &mut summary, watcher, |summary, denial| {
-                let age = age(&mut newest, &denial);
-                replay.deliver(summary, &denial, age)
-            })?;
+            reading::read(
+                &options.input,
+                &settings.ignored,
+                &mut summary,
+                watcher,
+                |summary, denial| {
+                    let age = age(&mut newest, &denial);
+                    replay.deliver(summary, &denial, age)
+                },
+            )?;
         }
         Order::EventTime => {
-            let history = history(&input, settings, &mut summary, watcher)?;
+            let history = history(&options.input, settings, &mut summary, watcher)?;
             for denial in history.denials()? {
                 replay.deliver(&mut summary, &denial?, SignedDuration::ZERO)?;
             }

@@ -28,8 +28,8 @@ use crate::dynamodb::{run, settings};
 use crate::hostile_input::{assert_body, assert_subject};
 use crate::local_aws::table;
 use crate::loopback::serve;
-use crate::support::{MONDAY, parse, record};
-use crate::topic::{Topic, at, envelope, environment, function, raw};
+use crate::support::{MONDAY, envelope, parse, record};
+use crate::topic::{Topic, at, environment, function, raw};
 
 const MAX_ITEM_BYTES: usize = 16 << 10;
 const RETENTION_SECONDS: i64 = 90 * 86_400;

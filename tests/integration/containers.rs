@@ -5,7 +5,7 @@ use std::io::Read;
 use rattle::replay::scanner::{Item, Place, Scanner};
 use serde_json::{Value, json};
 
-use crate::support::{MONDAY, record};
+use crate::support::{MONDAY, envelope, record};
 
 /// A reader that gives a few bytes at a time.
 struct Trickle<'a>(&'a [u8], usize);
@@ -53,11 +53,6 @@ fn denied() -> Value {
 
 fn other() -> Value {
     json!({"eventSource": "ec2.amazonaws.com", "eventName": "DescribeInstances"})
-}
-
-fn envelope(detail: &Value) -> Value {
-    json!({"version": "0", "id": "x", "detail-type": "AWS API Call via CloudTrail",
-           "source": "aws.secretsmanager", "account": "111122223333", "resources": [], "detail": detail})
 }
 
 fn looked_up(record: &Value) -> Value {

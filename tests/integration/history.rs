@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use rattle::cloudtrail::Denial;
 use rattle::replay::history::Collector;
 use rattle::replay::scanner::{Item, Scanner};
-use rattle::replay::{Input, Options, history};
+use rattle::replay::{Input, history};
 use serde_json::json;
 
 use crate::support::{
@@ -178,6 +178,6 @@ fn a_history_reads_what_a_replay_reads() {
     let settings = rattle::config::Settings::read([]).unwrap();
     let mut summary = rattle::replay::summary::Summary::default();
     let history = history(&input, &settings, &mut summary, &mut Silent).unwrap();
-    let replayed = replay(Options { paths: input.paths, ..Options::default() });
+    let replayed = replay(project_file("events"));
     assert_eq!(history.len(), replayed.summary.denials);
 }

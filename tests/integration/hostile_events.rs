@@ -13,8 +13,8 @@ use tracing::{Event, Metadata, Subscriber};
 use crate::dynamodb::run;
 use crate::hostile_input::{HOSTILE, assert_body, assert_json, assert_subject};
 use crate::local_aws::table;
-use crate::support::{MONDAY, record};
-use crate::topic::{Topic, at, envelope, function, raw};
+use crate::support::{MONDAY, envelope, record};
+use crate::topic::{Topic, at, function, raw};
 
 /// What SNS keeps of a message, its attributes included.
 const MAX_MESSAGE_BYTES: usize = 256 << 10;

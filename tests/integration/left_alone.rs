@@ -2,7 +2,7 @@
 
 use rattle::config::Settings;
 use rattle::ignore::Ignored;
-use rattle::replay::{Format, Options};
+use rattle::replay::{Format, Input, Options};
 
 use crate::support::{MONDAY, Silent, TemporaryFolder, denial_of, record};
 
@@ -21,7 +21,7 @@ fn replayed(ignore: &str, starts: &[i64], secrets: i64) -> (Vec<serde_json::Valu
         }
     }
     let options = Options {
-        paths: vec![folder.write("denials.jsonl", lines)],
+        input: Input { paths: vec![folder.write("denials.jsonl", lines)], ..Input::default() },
         format: Format::JsonLines { decisions: false },
         ..Options::default()
     };

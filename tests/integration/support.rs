@@ -13,7 +13,7 @@ use rattle::cloudtrail::{Denial, Record};
 use rattle::config::Settings;
 use rattle::detector::{Detector, Handled};
 use rattle::replay::summary::{Rejection, Summary};
-use rattle::replay::{Format, Options, Watcher};
+use rattle::replay::{Format, Input, Options, Watcher};
 use rattle::sink::LeftToCaller;
 use rattle::store::memory::MemoryStore;
 use serde_json::{Value, json};
@@ -110,9 +110,28 @@ impl Replayed {
     }
 }
 
+/// The event that EventBridge makes of a record.
+pub fn envelope(record: &Value) -> Value {
+    json!({
+        "version": "0",
+        "id": "00000000-0000-0000-0000-000000000000",
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.secretsmanager",
+        "account": "111122223333",
+        "time": record["eventTime"],
+        "region": "eu-west-1",
+        "resources": [],
+        "detail": record,
+    })
+}
+
 /// Replays in this process, with decisions.
-pub fn replay(options: Options) -> Replayed {
-    let options = Options { format: Format::JsonLines { decisions: true }, ..options };
+pub fn replay(path: PathBuf) -> Replayed {
+    let options = Options {
+        input: Input { paths: vec![path], ..Input::default() },
+        format: Format::JsonLines { decisions: true },
+        ..Options::default()
+    };
     let mut output = Vec::new();
     let settings = Settings::read([]).unwrap();
     let summary = rattle::replay::replay(&options, &settings, &mut output, &mut Silent).unwrap();

@@ -13,7 +13,6 @@ use rattle::sink::Sink;
 use rattle::sink::sns::{SnsError, SnsSink};
 use rattle::store::dynamodb::DynamoDbStore;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::dynamodb::settings;
 use crate::loopback::serve;
@@ -84,20 +83,6 @@ fn form(body: &str) -> BTreeMap<String, String> {
 
 pub fn function<P: Sink<Error = SnsError>>(client: &Client, table: &str, sink: P) -> Function<P> {
     Function::new(Detector::new(DynamoDbStore::new(client.clone(), table), sink, settings()), None)
-}
-
-pub fn envelope(record: &Value) -> Value {
-    json!({
-        "version": "0",
-        "id": "00000000-0000-0000-0000-000000000000",
-        "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.secretsmanager",
-        "account": "111122223333",
-        "time": record["eventTime"],
-        "region": "eu-west-1",
-        "resources": [],
-        "detail": record,
-    })
 }
 
 pub fn raw(event: &str) -> Box<RawValue> {

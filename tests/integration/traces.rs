@@ -1,6 +1,5 @@
 //! The labelled traces: what each must give, and when.
 
-use rattle::replay::Options;
 use serde_json::Value;
 
 use crate::support::{project_file, replay};
@@ -41,7 +40,7 @@ const LEARNT: [(&str, &str); 1] = [("benign-retry-storm", "2026-02-05")];
 
 fn findings_of(trace: &str) -> (Vec<Value>, Vec<Value>) {
     let path = project_file(&format!("events/traces/{trace}.jsonl"));
-    let replayed = replay(Options { paths: vec![path], ..Options::default() });
+    let replayed = replay(path);
     assert_eq!(replayed.summary.rejected, 0);
     (replayed.decisions().cloned().collect(), replayed.findings().cloned().collect())
 }
@@ -122,7 +121,7 @@ fn the_findings_of_all_traces_are_as_recorded() {
 /// One file with everything: principals do not disturb each other.
 #[test]
 fn the_whole_folder_gives_the_findings_of_its_traces_and_no_other() {
-    let together = replay(Options { paths: vec![project_file("events")], ..Options::default() });
+    let together = replay(project_file("events"));
     let alone: usize = ATTACKS
         .iter()
         .map(|attack| attack.trace)

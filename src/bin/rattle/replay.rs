@@ -80,9 +80,8 @@ pub(crate) fn run(args: ReplayArgs) -> Result<ExitCode> {
         bail!("--decisions needs --format jsonl");
     }
     let settings = args.settings.read()?;
-    let input = args.input.read();
     let options = Options {
-        paths: input.paths,
+        input: args.input.read(),
         order: match args.order {
             OrderArg::EventTime => Order::EventTime,
             OrderArg::Arrival => Order::Arrival,
@@ -91,8 +90,6 @@ pub(crate) fn run(args: ReplayArgs) -> Result<ExitCode> {
             FormatArg::Text => Format::Text,
             FormatArg::Jsonl => Format::JsonLines { decisions: args.decisions },
         },
-        strict: input.strict,
-        threads: input.threads,
     };
     let mut output = BufWriter::new(io::stdout().lock());
     // One line of JSON is for a program, which finds the rejections in it.

@@ -9,7 +9,7 @@ use rattle::config::Settings;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::support::{MONDAY, parse, record};
+use crate::support::{MONDAY, envelope, parse, record};
 
 const HOUR: i64 = 3_600;
 
@@ -165,16 +165,7 @@ pub fn event(time: i64, id: &str, principal: usize, secrets: &[String]) -> Event
         "userName": format!("user-{principal}"),
     });
     let denial = parse(&record).unwrap().unwrap();
-    let envelope = json!({
-        "version": "0",
-        "id": id,
-        "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.secretsmanager",
-        "account": "111122223333",
-        "time": record["eventTime"],
-        "region": "eu-west-1",
-        "resources": [],
-        "detail": record,
-    });
+    let mut envelope = envelope(&record);
+    envelope["id"] = json!(id);
     Event { denial, envelope: RawValue::from_string(envelope.to_string()).unwrap() }
 }
