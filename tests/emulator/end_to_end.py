@@ -101,6 +101,25 @@ class Caller:
         return [self.denial(number) for number in range(secrets)]
 
 
+def serve(answer):
+    """A server on this machine. `answer` gets each request with its body, and gives status and text."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            status, text = answer(self, self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 @functools.cache
 def sample():
     return json.loads(SAMPLE.read_text())
@@ -116,21 +135,12 @@ class Subscriber:
 
     def __init__(self):
         self.messages = []
-        subscriber = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                subscriber.messages.append(json.loads(body))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = serve(self.take)
         self.url = f"http://127.0.0.1:{self.server.server_port}/"
+
+    def take(self, _, body):
+        self.messages.append(json.loads(body))
+        return 200, b""
 
     def close(self):
         self.server.shutdown()

@@ -1,15 +1,13 @@
 """template.yaml and the built function, from CloudTrail's event to what a subscriber
 receives. FUNCTION_BINARY names the function's binary."""
 
-import http.server
 import json
-import threading
 import time
 import unittest
 import urllib.parse
 import urllib.request
 
-from end_to_end import Caller, Deployed, EndToEndTest, Subscriber, as_it_is, wait_for
+from end_to_end import Caller, Deployed, EndToEndTest, Subscriber, as_it_is, serve, wait_for
 
 SEVERITIES = {"low", "medium", "high"}
 FENCE = json.dumps({"type": "fence"})
@@ -159,24 +157,14 @@ class OneMessage(EndToEndTest):
 
     @classmethod
     def recording_proxy(cls):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                cls.requests.append(dict(urllib.parse.parse_qsl(body.decode())))
-                headers = {name: value for name, value in self.headers.items() if name.lower() != "content-length"}
-                onward = urllib.request.Request(cls.forward_to + self.path, data=body, headers=headers)
-                with urllib.request.urlopen(onward) as answer:
-                    self.send_response(answer.status)
-                    text = answer.read()
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+        def answer(request, body):
+            cls.requests.append(dict(urllib.parse.parse_qsl(body.decode())))
+            headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
+            onward = urllib.request.Request(cls.forward_to + request.path, data=body, headers=headers)
+            with urllib.request.urlopen(onward) as answer:
+                return answer.status, answer.read()
 
-            def log_message(self, *_):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        server = serve(answer)
         cls.addClassCleanup(server.server_close)
         cls.addClassCleanup(server.shutdown)
         return server

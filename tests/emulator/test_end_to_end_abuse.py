@@ -1,15 +1,13 @@
 """What the deployed function gives away, and what comes of text that a caller chose.
 FUNCTION_BINARY names the function's binary."""
 
-import http.server
 import json
 import pathlib
 import tempfile
-import threading
 import time
 import unittest
 
-from end_to_end import CONFIDENTIAL, Caller, Deployed, EndToEndTest, as_it_is, binary, envelope, wait_for
+from end_to_end import CONFIDENTIAL, Caller, Deployed, EndToEndTest, as_it_is, binary, envelope, serve, wait_for
 
 # In every event below, and in nothing that is not copied from one.
 MARK = "xMARKx"
@@ -154,23 +152,11 @@ class KeyRefused(EndToEndTest):
 
     @classmethod
     def deploy(cls):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                self.rfile.read(int(self.headers["Content-Length"]))
-                text = (
-                    b"<ErrorResponse><Error><Type>Sender</Type><Code>KMSAccessDenied</Code>"
-                    b"<Message>denied</Message></Error><RequestId>1</RequestId></ErrorResponse>"
-                )
-                self.send_response(400)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        refusal = (
+            b"<ErrorResponse><Error><Type>Sender</Type><Code>KMSAccessDenied</Code>"
+            b"<Message>denied</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+        )
+        server = serve(lambda *_: (400, refusal))
         cls.addClassCleanup(server.server_close)
         cls.addClassCleanup(server.shutdown)
         template = as_it_is()
