@@ -266,7 +266,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
         match admission.map_err(DetectorError::Store)? {
             Admission::Send => {
                 // Noted before it is sent: whoever gets it also gets its end.
-                self.store.note_open(pending).await.map_err(DetectorError::Store)?;
+                self.store.note_open(pending, now).await.map_err(DetectorError::Store)?;
                 let receipt = self.sink.publish(finding).await.map_err(DetectorError::Sink)?;
                 sends.publish(receipt);
                 return Ok(Sent::Published);

@@ -401,8 +401,8 @@ impl Store for DynamoDbStore {
         .map(drop)
     }
 
-    async fn note_open(&self, pending: &Pending) -> Result<(), DynamoDbError> {
-        self.put_episode(pending).await
+    async fn note_open(&self, pending: &Pending, now: Timestamp) -> Result<(), DynamoDbError> {
+        self.put_episode(pending, now).await
     }
 
     async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, DynamoDbError> {

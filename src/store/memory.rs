@@ -116,7 +116,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn note_open(&self, _: &Pending) -> Result<(), Infallible> {
+    async fn note_open(&self, _: &Pending, _: Timestamp) -> Result<(), Infallible> {
         Ok(())
     }
 

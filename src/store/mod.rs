@@ -184,7 +184,7 @@ pub trait Store {
 
     /// Notes the episode of a finding that is about to be sent, so that its end can be told. A
     /// replay tells no ends.
-    async fn note_open(&self, pending: &Pending) -> Result<(), Self::Error>;
+    async fn note_open(&self, pending: &Pending, now: Timestamp) -> Result<(), Self::Error>;
 
     /// Takes a pending finding away, if it is still the one of this state, and gives the
     /// state as it then is.

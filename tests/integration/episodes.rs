@@ -213,7 +213,7 @@ fn a_finding_told_meanwhile_keeps_the_end_of_its_episode_back() {
         assert!(!store.claim_end(seen, &ending, MONDAY).await.unwrap());
         store.look_again(seen, 0).await.unwrap();
         store.confirm_end(seen).await.unwrap();
-        assert_eq!(function.due(60 * MINUTE).await, [now.clone()]);
+        assert_eq!(function.due(60 * MINUTE).await, std::slice::from_ref(now));
         // Nor does an invocation that was held up since it claimed the older finding.
         let ours = Ending { finding: now.finding.clone(), claimed_at: MONDAY };
         store.confirm_end(now).await.unwrap();

@@ -20,7 +20,8 @@ use crate::text::{MAX_KEPT_BYTES, Text};
 pub const INDEX: &str = "by_due";
 /// Its partition that holds open episodes.
 const EPISODES: &str = "episode";
-/// Seconds until an episode is first looked at: the schedule's own interval.
+/// Seconds after a finding was sent until its episode is looked at: the schedule's own
+/// interval. A copy that is still on its way never comes after the end.
 const FIRST_LOOK_SECONDS: i64 = 900;
 
 /// An episode that was told of and goes on, as far as is known.
@@ -60,7 +61,11 @@ fn item_key(principal: &Text) -> Text {
 
 impl DynamoDbStore {
     /// Notes the episode of a finding that is about to be sent, unless a newer one is noted.
-    pub(super) async fn put_episode(&self, pending: &Pending) -> Result<(), DynamoDbError> {
+    pub(super) async fn put_episode(
+        &self,
+        pending: &Pending,
+        now: Timestamp,
+    ) -> Result<(), DynamoDbError> {
         let Pending { finding, claimed_at, .. } = pending;
         let expires_at = claimed_at + RETENTION_DAYS * SECONDS_PER_DAY;
         let principal = item_key(finding.principal.principal.key()).to_string();
@@ -69,7 +74,7 @@ impl DynamoDbStore {
             (name::FORMAT.to_owned(), item::number(item::FORMAT)),
             (name::EXPIRES_AT.to_owned(), item::number(expires_at)),
             (own::AGENDA.to_owned(), AttributeValue::S(EPISODES.to_owned())),
-            (own::DUE.to_owned(), item::number(claimed_at + FIRST_LOOK_SECONDS)),
+            (own::DUE.to_owned(), item::number(now.as_second() + FIRST_LOOK_SECONDS)),
             (own::FINDING_ID.to_owned(), AttributeValue::S(finding.id.clone())),
             (own::FINDING.to_owned(), encode(finding)),
             (own::CLAIMED_AT.to_owned(), item::number(claimed_at)),
