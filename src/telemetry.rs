@@ -18,7 +18,7 @@ use crate::store::dynamodb::Usage;
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "Rattle";
 
-const COUNTS: usize = 14;
+const COUNTS: usize = 15;
 
 /// Counts of one invocation: `received = counted + duplicates + saturated + ignored +
 /// rejected`, unless it failed and comes again.
@@ -46,6 +46,8 @@ pub struct Metrics {
     pub alerts_muted: u32,
     /// Alerts of broken workloads that were told of.
     pub alerts_repeated: u32,
+    /// Alerts that shadow mode keeps.
+    pub alerts_shadowed: u32,
     /// Alerts sent that chat does not show.
     pub chat_not_published: u32,
     /// Episodes whose end was sent.
@@ -73,6 +75,7 @@ impl Metrics {
         self.alerts_suppressed += sends.suppressed;
         self.alerts_muted += sends.muted;
         self.alerts_repeated += sends.repeated;
+        self.alerts_shadowed += sends.shadowed;
         self.chat_not_published += sends.chat_failed;
     }
 
@@ -95,6 +98,7 @@ impl Metrics {
             ("AlertsSuppressed", self.alerts_suppressed),
             ("AlertsMuted", self.alerts_muted),
             ("AlertsRepeated", self.alerts_repeated),
+            ("AlertsShadowed", self.alerts_shadowed),
             ("ChatNotPublished", self.chat_not_published),
             ("EpisodesResolved", self.episodes_resolved),
             ("DynamoDbRequests", usage.requests),

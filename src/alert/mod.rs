@@ -4,6 +4,7 @@ pub mod asff;
 pub mod chat;
 mod command;
 mod deployment;
+pub mod digest;
 pub mod email;
 mod headline;
 pub mod json;

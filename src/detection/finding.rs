@@ -13,7 +13,7 @@ use crate::cloudtrail::denial::Denial;
 use crate::cloudtrail::evidence::Evidence;
 use crate::cloudtrail::principal::Principal;
 use crate::cloudtrail::secret::Secret;
-use crate::digest::sha256_start;
+use crate::sha256::sha256_start;
 use crate::text::Text;
 
 /// Secrets from which a finding of new secrets is severe whatever its score.
@@ -330,7 +330,7 @@ impl Finding {
                 "{} of {} in {}",
                 plural(totals.denials, "denied read"),
                 plural(totals.secrets, "secret"),
-                span(totals.seconds())
+                span(totals.seconds().max(1))
             ),
             None => seen(
                 self.denials.on(self.scale),

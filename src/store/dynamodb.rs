@@ -6,6 +6,7 @@
 //! was lost: when it is tried again, its condition fails, and the item that comes back
 //! shows the event as counted.
 
+pub mod digest;
 pub mod episodes;
 mod remembered;
 mod seed;
@@ -29,6 +30,7 @@ use crate::cloudtrail::denial::EventDigest;
 use crate::cloudtrail::evidence::Evidence;
 use crate::detection::policy::{MAX_AGE_SECONDS, MAX_IDS};
 use crate::detection::{Decision, Outcome, Policy, Window};
+use crate::digest::Listed;
 use crate::text::Text;
 
 /// Times a write is tried again after another invocation changed the item.
@@ -405,6 +407,14 @@ impl Store for DynamoDbStore {
         self.put_episode(pending, now).await
     }
 
+    async fn note_for_digest(
+        &self,
+        pending: &Pending,
+        listed: Listed,
+    ) -> Result<(), DynamoDbError> {
+        self.put_listed(pending, listed).await
+    }
+
     async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, DynamoDbError> {
         let update = self
             .table
@@ -417,7 +427,7 @@ impl Store for DynamoDbStore {
             .expression_attribute_values(":one", item::number(1));
         let update = match sent {
             Sent::Published => update.update_expression(expression::CONFIRM),
-            Sent::Suppressed | Sent::Muted | Sent::Repeated => update
+            Sent::Suppressed | Sent::Muted | Sent::Repeated | Sent::Shadowed => update
                 .update_expression(expression::SUPPRESS)
                 .expression_attribute_names("#suppressed", name::SUPPRESSED),
         };

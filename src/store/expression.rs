@@ -77,5 +77,12 @@ pub const CLAIM_END: &str = "SET #ending = :ending";
 /// Nothing new was told of the episode, and nobody is about to send its end.
 pub const IS_ENDABLE: &str =
     "#finding_id = :id AND (attribute_not_exists(#ending) OR #ending.#at <= :stale)";
+/// Takes an episode off the agenda.
+pub const CONFIRM_END: &str = "REMOVE #agenda, #due, #ending";
 /// Nothing new was told of the episode, and its end was claimed.
 pub const IS_ENDED: &str = "#finding_id = :id AND attribute_exists(#ending)";
+/// Adds denials of ignored principals to those of a week.
+pub const ADD_IGNORED: &str = "ADD #denials :denials SET #entry = :entry, #agenda = :agenda, \
+                               #due = if_not_exists(#due, :due), #expires_at = :expires_at";
+/// What an agenda has from one time to another.
+pub const IS_OF_WEEK: &str = "#agenda = :agenda AND #due BETWEEN :begin AND :end";

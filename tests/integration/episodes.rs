@@ -217,7 +217,7 @@ fn a_finding_told_meanwhile_keeps_the_end_of_its_episode_back() {
         // Nor does an invocation that was held up since it claimed the older finding.
         let ours = Ending { finding: now.finding.clone(), claimed_at: MONDAY };
         store.confirm_end(now).await.unwrap();
-        assert_eq!(function.due(60 * MINUTE).await.len(), 1, "nothing is deleted unclaimed");
+        assert_eq!(function.due(60 * MINUTE).await.len(), 1, "it stays on the agenda unclaimed");
         assert!(store.claim_end(now, &ours, MONDAY).await.unwrap());
     });
 }

@@ -1,7 +1,7 @@
 //! Episodes that were told of and whose end was not: one item for each, in a sparse index
 //! by the time when it is to be looked at.
 //!
-//! The item is put before the alert goes out and deleted after its end did. Both are
+//! The item is put before the alert goes out and leaves the index after its end did. Both are
 //! conditional on the finding told last, so that a process that was held up changes nothing.
 
 use std::collections::HashMap;
@@ -18,6 +18,10 @@ use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The sparse index.
 pub const INDEX: &str = "by_due";
+/// What the index is partitioned by.
+pub(super) const AGENDA: &str = "agenda";
+/// What it is sorted by, in epoch seconds.
+pub(super) const DUE: &str = "due";
 /// Its partition that holds open episodes.
 const EPISODES: &str = "episode";
 /// Seconds after a finding was sent until its episode is looked at: the schedule's own
@@ -46,8 +50,6 @@ pub struct Ending {
 
 /// Attributes of these items alone.
 mod own {
-    pub(super) const AGENDA: &str = "agenda";
-    pub(super) const DUE: &str = "due";
     pub(super) const FINDING_ID: &str = "finding_id";
     pub(super) const FINDING: &str = "finding";
     pub(super) const CLAIMED_AT: &str = "claimed_at";
@@ -73,8 +75,8 @@ impl DynamoDbStore {
             (name::PRINCIPAL.to_owned(), AttributeValue::S(principal)),
             (name::FORMAT.to_owned(), item::number(item::FORMAT)),
             (name::EXPIRES_AT.to_owned(), item::number(expires_at)),
-            (own::AGENDA.to_owned(), AttributeValue::S(EPISODES.to_owned())),
-            (own::DUE.to_owned(), item::number(now.as_second() + FIRST_LOOK_SECONDS)),
+            (AGENDA.to_owned(), AttributeValue::S(EPISODES.to_owned())),
+            (DUE.to_owned(), item::number(now.as_second() + FIRST_LOOK_SECONDS)),
             (own::FINDING_ID.to_owned(), AttributeValue::S(finding.id.clone())),
             (own::FINDING.to_owned(), encode(finding)),
             (own::CLAIMED_AT.to_owned(), item::number(claimed_at)),
@@ -99,12 +101,13 @@ impl DynamoDbStore {
             .table
             .query(INDEX)
             .key_condition_expression(expression::IS_DUE)
-            .expression_attribute_names("#agenda", own::AGENDA)
-            .expression_attribute_names("#due", own::DUE)
+            .expression_attribute_names("#agenda", AGENDA)
+            .expression_attribute_names("#due", DUE)
             .expression_attribute_values(":agenda", AttributeValue::S(EPISODES.to_owned()))
             .expression_attribute_values(":now", item::number(now.as_second()))
             .limit(most);
-        Ok(self.table.send_query(query).await?.iter().map(decode).collect())
+        let (items, _) = self.table.send_query(query).await?;
+        Ok(items.iter().map(decode).collect())
     }
 
     /// Has an episode that goes on looked at again at `due`, in epoch seconds.
@@ -115,7 +118,7 @@ impl DynamoDbStore {
             .update_expression(expression::LOOK_AGAIN)
             .condition_expression(expression::IS_SAME_FINDING)
             .expression_attribute_names("#finding_id", own::FINDING_ID)
-            .expression_attribute_names("#due", own::DUE)
+            .expression_attribute_names("#due", DUE)
             .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()))
             .expression_attribute_values(":due", item::number(due));
         self.table.send_update(update).await.map(drop)
@@ -149,16 +152,20 @@ impl DynamoDbStore {
         Ok(matches!(self.table.send_update(update).await?, Written::Stored(_)))
     }
 
-    /// Takes an episode away whose end was sent, unless something new was told of it.
+    /// Takes an episode off the agenda whose end was sent, unless something new was told of it.
+    /// What is left of it expires.
     pub async fn confirm_end(&self, episode: &OpenEpisode) -> Result<(), DynamoDbError> {
-        let delete = self
+        let update = self
             .table
-            .delete(&item_key(&episode.key))
+            .update(&item_key(&episode.key))
+            .update_expression(expression::CONFIRM_END)
             .condition_expression(expression::IS_ENDED)
             .expression_attribute_names("#finding_id", own::FINDING_ID)
+            .expression_attribute_names("#agenda", AGENDA)
+            .expression_attribute_names("#due", DUE)
             .expression_attribute_names("#ending", own::ENDING)
             .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()));
-        self.table.send_delete(delete).await
+        self.table.send_update(update).await.map(drop)
     }
 }
 

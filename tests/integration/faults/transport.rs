@@ -356,9 +356,9 @@ fn read(body: &[u8]) -> (Step, Value) {
         Step::Agenda
     } else if is_episode(&request["Key"]) {
         match request["UpdateExpression"].as_str() {
-            None => Step::ConfirmEnd,
+            Some(update) if update.contains("REMOVE") => Step::ConfirmEnd,
             Some(update) if update.contains("#ending") => Step::ClaimEnd,
-            Some(_) => Step::Agenda,
+            _ => Step::Agenda,
         }
     } else if request.get("Item").is_some() {
         Step::Roll
