@@ -153,11 +153,15 @@ impl<P: Sink<Error = SnsError>> Function<P> {
             }
             Err(rejection) => return Err(Failure::Rejected(rejection)),
         };
+        let settings = self.detector.settings();
+        if denial.is_none() && settings.watch_reads {
+            return self.deliver_read(event, now, metrics).await;
+        }
         let Some(denial) = denial.filter(|denial| !self.is_own(denial)) else {
             metrics.ignored += 1;
             return Ok(());
         };
-        if self.detector.settings().ignored.holds(&denial) {
+        if settings.ignored.holds(&denial) {
             metrics.ignored += 1;
             self.note_ignored(&denial, now).await;
             return Ok(());
@@ -174,6 +178,32 @@ impl<P: Sink<Error = SnsError>> Function<P> {
             }
         }
         result
+    }
+
+    /// A secret that was read, if the event is one.
+    async fn deliver_read(
+        &self,
+        event: &RawValue,
+        now: Timestamp,
+        metrics: &mut Metrics,
+    ) -> Result<(), Failure> {
+        let read = Record::read_in(event.get().as_bytes());
+        let Some(read) = read.map_err(|malformed| Failure::Rejected(malformed.into()))? else {
+            metrics.ignored += 1;
+            return Ok(());
+        };
+        let handled = self.detector.handle_read(&read, now).await?;
+        if handled.is_of_episode {
+            metrics.reads += 1;
+        } else {
+            metrics.ignored += 1;
+        }
+        metrics.send(handled.sends);
+        if let Some(finding) = &handled.finding {
+            metrics.finding = Some(finding.severity);
+            log(finding, handled.sends.kept_back());
+        }
+        Ok(())
     }
 
     async fn run(&self, task: Task, now: Timestamp, metrics: &mut Metrics) -> Result<(), Failure> {

@@ -18,9 +18,9 @@ use crate::store::dynamodb::Usage;
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "Rattle";
 
-const COUNTS: usize = 15;
+const COUNTS: usize = 16;
 
-/// Counts of one invocation: `received = counted + duplicates + saturated + ignored +
+/// Counts of one invocation: `received = counted + duplicates + saturated + reads + ignored +
 /// rejected`, unless it failed and comes again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
@@ -32,6 +32,8 @@ pub struct Metrics {
     pub late: u32,
     /// Denials past 256 in one window.
     pub saturated: u32,
+    /// Secrets read while an episode of their reader was open.
+    pub reads: u32,
     /// Other events, and denials of ignored principals.
     pub ignored: u32,
     /// Events that cannot be used.
@@ -92,6 +94,7 @@ impl Metrics {
             ("Duplicates", self.duplicates),
             ("Late", self.late),
             ("Saturated", self.saturated),
+            ("Reads", self.reads),
             ("Ignored", self.ignored),
             ("Rejected", self.rejected),
             ("AlertsPublished", self.alerts_published),

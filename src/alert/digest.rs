@@ -17,7 +17,7 @@ use crate::text::Text;
 const SCHEMA: &str = "rattle.digest/1";
 /// Principals, and entries of `RATTLE_IGNORE`, that are listed one by one.
 const MOST_LISTED: usize = 20;
-const MAX_LABEL_BYTES: usize = 64;
+const MAX_LABEL_BYTES: usize = 58;
 /// Beside the numbers of a list.
 const INDENT: &str = "           ";
 

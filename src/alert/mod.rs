@@ -11,6 +11,7 @@ pub mod json;
 mod machine;
 pub mod ocsf;
 pub mod pager;
+mod rotation;
 pub mod sms;
 pub mod storm;
 mod triage;

@@ -61,7 +61,7 @@ pub(super) fn alarm(
         "OldStateValue": old,
         "NewStateReason": Text::new(&reason.replace('±', "+/-"), MAX_REASON_BYTES),
         // As CloudWatch writes it.
-        "StateChangeTime": utc(finding.last_denial).replace('Z', ".000+0000"),
+        "StateChangeTime": utc(finding.last_event()).replace('Z', ".000+0000"),
         "Region": region,
     })
 }

@@ -107,9 +107,12 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
         if let Some(due) = over_at.map(|end| end + LATE_SECONDS).filter(|due| *due > second) {
             return self.store.look_again(episode, due).await.map_err(DetectorError::Store);
         }
-        let finding = match &episode.ending {
-            Some(begun) => begun.finding.clone(),
-            None => Finding::end(&episode.finding, remembered, policy),
+        let finding = if let Some(begun) = &episode.ending {
+            begun.finding.clone()
+        } else {
+            let let_in = episode.let_in.as_ref().and_then(|told| told.finding.reads.as_ref());
+            let reads = episode.reads.told(let_in.map_or(0, |reads| reads.denied));
+            Finding::end(&episode.finding, remembered, reads, policy)
         };
         let ending = Ending { finding, claimed_at: second };
         let is_ours = self.store.claim_end(episode, &ending, stale).await;

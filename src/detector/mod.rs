@@ -7,6 +7,8 @@
 
 #[cfg(feature = "dynamodb")]
 pub mod closing;
+#[cfg(feature = "dynamodb")]
+pub mod reads;
 
 use std::borrow::Cow;
 

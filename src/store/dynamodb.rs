@@ -404,7 +404,7 @@ impl Store for DynamoDbStore {
     }
 
     async fn note_open(&self, pending: &Pending, now: Timestamp) -> Result<(), DynamoDbError> {
-        self.put_episode(pending, now).await
+        self.note_episode(pending, now).await
     }
 
     async fn note_for_digest(

@@ -63,9 +63,35 @@ pub const IS_ADMITTED: &str = "attribute_not_exists(#alerts) OR size(#alerts) < 
 pub const ANNOUNCE: &str = "SET #storm = :digest, #expires_at = :expires_at";
 /// None announces it yet, or this one does.
 pub const IS_ANNOUNCER: &str = "attribute_not_exists(#storm) OR #storm = :digest";
-/// No episode is noted, or one by an older finding of its principal.
-pub const IS_OLDER_FINDING: &str =
-    "attribute_not_exists(#claimed_at) OR #claimed_at <= :claimed_at";
+/// Notes an episode that is about to be told of for the first time.
+pub const NOTE_NEW_EPISODE: &str = "SET #format = :format, #expires_at = :expires_at, #agenda = :agenda, #due = :due, \
+     #episode = :episode, #finding_id = :id, #finding = :finding, #claimed_at = :claimed_at \
+     REMOVE #ending, #secrets_read, #read_ids, #first_read, #last_read, #let_in";
+/// None is noted, or another one by an older finding.
+pub const IS_NEW_EPISODE: &str = "attribute_not_exists(#episode) OR \
+                                  (#episode <> :episode AND #claimed_at <= :claimed_at)";
+/// Notes that an episode goes on.
+pub const NOTE_EPISODE: &str = "SET #format = :format, #expires_at = :expires_at, #agenda = :agenda, #due = :due, \
+     #episode = :episode, #finding_id = :id, #finding = :finding, #claimed_at = :claimed_at \
+     REMOVE #ending";
+/// This one is noted, by an older finding or by this one.
+pub const IS_SAME_EPISODE: &str = "#episode = :episode AND #claimed_at <= :claimed_at";
+/// Notes a secret that was read while an episode is open.
+pub const NOTE_READ: &str = "ADD #secrets_read :secrets, #read_ids :id \
+                             SET #first_read = :first, #last_read = :last";
+/// The episode is open, and the event is new.
+pub const IS_READABLE: &str = "#episode = :episode AND attribute_exists(#agenda) AND \
+                               (attribute_not_exists(#read_ids) OR (size(#read_ids) < :cap AND \
+                               NOT contains(#read_ids, :digest)))";
+/// Stores the finding that a principal was let in.
+pub const CLAIM_LET_IN: &str = "SET #let_in = :let_in";
+/// Nobody claimed it, or whoever did so did not confirm it.
+pub const IS_LET_IN_CLAIMABLE: &str = "#episode = :episode AND (attribute_not_exists(#let_in) OR \
+     (attribute_not_exists(#let_in.#done) AND (#let_in.#by = :digest OR #let_in.#at <= :stale)))";
+/// Notes that it was sent.
+pub const CONFIRM_LET_IN: &str = "SET #let_in.#done = :done";
+/// It was claimed.
+pub const IS_LET_IN: &str = "#episode = :episode AND attribute_exists(#let_in)";
 /// What an agenda has for now or for before.
 pub const IS_DUE: &str = "#agenda = :agenda AND #due <= :now";
 /// Looks at an episode again later.

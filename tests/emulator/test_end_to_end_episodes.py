@@ -154,5 +154,41 @@ class Shadow(EndToEndTest):
         self.assertIn(entry["denials_at_least"], (2, 3))
 
 
+class Reads(EndToEndTest):
+    @classmethod
+    def deploy(cls):
+        return Scheduled(parameters={"WatchReads": "true"})
+
+    def test_a_principal_that_was_refused_and_then_let_in_raises_one_high_update(self):
+        caller, other = Caller("let-in"), Caller("reads-as-ever")
+        self.deployed.handle(*caller.enumeration(6))
+        before = len(self.deployed.items())
+        self.deployed.handle(self.read(caller, "payments"), self.read(caller, "orders"), self.read(other, "orders"))
+
+        opened, let_in = self.deployed.findings(caller)
+        self.assertEqual((let_in["status"], let_in["severity"]), ("update", "high"))
+        self.assertEqual(let_in["episode"], opened["episode"])
+        self.assertRegex(let_in["title"], r"^Denied on [56] secrets, then read 1 by role let-in$")
+        (first,) = let_in["reads"]["secrets"]
+        self.assertIn(first, ("prod/payments", "prod/orders"))
+        self.assertEqual(len(self.deployed.items()), before, "a read by somebody else writes nothing")
+        metrics = self.deployed.metrics()
+        self.assertEqual(sum(line.get("Reads", 0) for line in metrics), 2)
+        self.assertEqual(sum(line.get("Ignored", 0) for line in metrics), 1)
+
+    def test_without_the_parameter_there_is_no_rule_for_reads(self):
+        caller = Caller("not-watched")
+        quiet = Scheduled()
+        quiet.handle(*caller.enumeration(6))
+        quiet.put(self.read(caller, "payments"))
+        quiet.handle(caller.denial(6))
+        self.assertEqual(len(quiet.runs()), 7)
+
+    def read(self, caller, name):
+        record = caller.denial(0) | {"requestParameters": {"secretId": f"prod/{name}"}}
+        del record["errorCode"], record["errorMessage"]
+        return record
+
+
 if __name__ == "__main__":
     unittest.main()

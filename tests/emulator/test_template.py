@@ -299,7 +299,7 @@ class Events(TemplateTest):
 
     def test_reads_are_watched_only_on_demand_and_their_price_is_named(self):
         self.assert_on_demand("ReadsRule", "WatchReads", "HasReads")
-        self.assertIn("USD 0.50 for a million", self.parameters["WatchReads"]["Description"])
+        self.assertIn("USD 0.35 for a million", self.parameters["WatchReads"]["Description"])
         rule = self.properties("ReadsRule")
         self.assertEqual(rule["State"], "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
         client = account().client("events")

@@ -302,7 +302,9 @@ pub fn size(item: &item::Item) -> usize {
             AttributeValue::S(text) => text.len(),
             AttributeValue::N(number) => number.len() / 2 + 2,
             AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::Bool(_) => 1,
             AttributeValue::Bs(all) => all.iter().map(|bytes| bytes.as_ref().len()).sum(),
+            AttributeValue::Ss(all) => all.iter().map(String::len).sum(),
             AttributeValue::Ns(all) => all.iter().map(|number| number.len() / 2 + 2).sum(),
             AttributeValue::L(all) => 3 + all.iter().map(|value| 1 + of(value)).sum::<usize>(),
             AttributeValue::M(map) => {
@@ -431,7 +433,11 @@ fn every_expression_passes_a_strict_parser() {
             (expression::LOOK_AGAIN, Some(expression::IS_SAME_FINDING)),
             (expression::CLAIM_END, Some(expression::IS_ENDABLE)),
             (expression::CONFIRM_END, Some(expression::IS_ENDED)),
-            (expression::LOOK_AGAIN, Some(expression::IS_OLDER_FINDING)),
+            (expression::NOTE_NEW_EPISODE, Some(expression::IS_NEW_EPISODE)),
+            (expression::NOTE_EPISODE, Some(expression::IS_SAME_EPISODE)),
+            (expression::NOTE_READ, Some(expression::IS_READABLE)),
+            (expression::CLAIM_LET_IN, Some(expression::IS_LET_IN_CLAIMABLE)),
+            (expression::CONFIRM_LET_IN, Some(expression::IS_LET_IN)),
             (expression::ADD_IGNORED, None),
         ] {
             assert_eq!(refusal(&client, update, condition).await, None, "{update} / {condition:?}");
@@ -485,7 +491,8 @@ fn value(placeholder: &str) -> AttributeValue {
         ":id" => AttributeValue::Bs(vec![Blob::new([0; 8])]),
         ":digest" => AttributeValue::B(Blob::new([0; 8])),
         ":secrets" => AttributeValue::Ns(vec!["1".into()]),
-        ":evidence" | ":pending" => AttributeValue::M(HashMap::new()),
+        ":done" => AttributeValue::Bool(true),
+        ":evidence" | ":pending" | ":ending" | ":let_in" => AttributeValue::M(HashMap::new()),
         ":agenda" => AttributeValue::S("any".into()),
         ":noted" | ":alert_window" | ":hit_window" | ":alert_count" | ":told" => list(),
         _ => item::number(1),

@@ -352,12 +352,12 @@ fn read(body: &[u8]) -> (Step, Value) {
         let key = request["principal"]["S"].as_str();
         key.is_some_and(|key| key.starts_with("#episode#"))
     };
-    let step = if is_episode(&request["Item"]) || request.get("KeyConditionExpression").is_some() {
+    let step = if request.get("KeyConditionExpression").is_some() {
         Step::Agenda
     } else if is_episode(&request["Key"]) {
         match request["UpdateExpression"].as_str() {
-            Some(update) if update.contains("REMOVE") => Step::ConfirmEnd,
-            Some(update) if update.contains("#ending") => Step::ClaimEnd,
+            Some(update) if update.starts_with("REMOVE") => Step::ConfirmEnd,
+            Some(update) if update.starts_with("SET #ending") => Step::ClaimEnd,
             _ => Step::Agenda,
         }
     } else if request.get("Item").is_some() {
