@@ -182,7 +182,7 @@ fn the_examples_of_the_documentation_are_the_recorded_ones() {
     }
     assert_eq!(
         shown.into_iter().collect::<Vec<_>>(),
-        ["asff", "chat", "email", "json", "ocsf", "pager", "sms"]
+        ["asff", "chat", "digest", "email", "json", "ocsf", "pager", "sms"]
     );
 }
 
