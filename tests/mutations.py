@@ -42,18 +42,18 @@ def condition(name, constant, old, other, test="faults::whatever"):
 
 
 MUTATIONS = [
-    condition("count an id of the open window again", "COUNTS", "NOT contains(#ids, :digest)", "#format = :format"),
-    condition("count an id of the window before again", "COUNTS", "NOT contains(#ids_prev, :digest)", "#format = :format"),
+    condition("count an id of the open window again", "COUNTS", "NOT contains(ids, :digest)", "#format = :format"),
+    condition("count an id of the window before again", "COUNTS", "NOT contains(ids_prev, :digest)", "#format = :format"),
     condition("count in an older window", "COUNTS", "#window >= :window", "#format = :format"),
     condition("roll whatever the version", "IS_UNCHANGED", "#version = :version", "#format = :format"),
-    condition("put over an item that is there", "IS_NEW", "attribute_not_exists(#principal)", "#expires_at > :now"),
-    condition("claim whatever the alert_seq", "IS_CLAIMABLE", "#alert_seq = :seq", "#window = :window"),
+    condition("put over an item that is there", "IS_NEW", "attribute_not_exists(principal)", "expires_at > :now"),
+    condition("claim whatever the alert_seq", "IS_CLAIMABLE", "alert_seq = :seq", "#window = :window"),
     # Whoever closes a window claims what is due, so alert_seq alone tells most of the time;
     # and a hit is seldom noted just then.
-    condition("claim for a window that closed", "IS_CLAIMABLE", "#window = :window", "#alert_seq = :seq", REGRESSIONS),
-    condition("claim over a hit noted since", "IS_CLAIMABLE", "#hit_window = :noted", "#window = :window", REGRESSIONS),
-    condition("confirm whatever waits", "IS_OURS", "#alert_seq = :seq", "attribute_exists(#pending)"),
-    condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "#alert_seq = :seq", REGRESSIONS),
+    condition("claim for a window that closed", "IS_CLAIMABLE", "#window = :window", "alert_seq = :seq", REGRESSIONS),
+    condition("claim over a hit noted since", "IS_CLAIMABLE", "hit_window = :noted", "#window = :window", REGRESSIONS),
+    condition("confirm whatever waits", "IS_OURS", "alert_seq = :seq", "attribute_exists(pending)"),
+    condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "alert_seq = :seq", REGRESSIONS),
     Mutation(
         "note both signals' hits as they were read",
         "src/store/dynamodb.rs",

@@ -1,59 +1,61 @@
-//! Expressions of the requests to DynamoDB, each sent as it stands.
+//! Expressions of the requests to DynamoDB, each sent as it stands. Attributes stand in them
+//! by name: only those that are reserved words of DynamoDB need a placeholder, and the slot of
+//! an evidence, which differs.
 
-/// Counts a denial in the open window. `#n5` is added to in any case, by 0 if the denial
+/// Counts a denial in the open window. `n_5m` is added to in any case, by 0 if the denial
 /// came too late to be part of a burst.
-pub const COUNT: &str = "ADD #version :one, #n5 :recent, #n1h :one, #n1d :one, #ids :id \
+pub const COUNT: &str = "ADD #version :one, n_5m :recent, n_1h :one, n_1d :one, ids :id \
                          SET #evidence = :evidence";
 /// The same for a denial that names secrets.
-pub const COUNT_SECRETS: &str = "ADD #version :one, #n5 :recent, #n1h :one, #n1d :one, \
-                                 #ids :id, #secrets :secrets SET #evidence = :evidence";
+pub const COUNT_SECRETS: &str = "ADD #version :one, n_5m :recent, n_1h :one, n_1d :one, \
+                                 ids :id, secrets :secrets SET #evidence = :evidence";
 /// The item is there and of our format, its window is this one or newer, it has room, and the event is new.
-pub const COUNTS: &str = "#format = :format AND #expires_at > :now AND #window >= :window \
-                          AND size(#ids) < :cap AND NOT contains(#ids, :digest) \
-                          AND NOT contains(#ids_prev, :digest)";
+pub const COUNTS: &str = "#format = :format AND expires_at > :now AND #window >= :window \
+                          AND size(ids) < :cap AND NOT contains(ids, :digest) \
+                          AND NOT contains(ids_prev, :digest)";
 /// The same for a denial of a newer window, which this window stays open for while a
 /// finding waits.
-pub const COUNTS_HELD: &str = "#format = :format AND #expires_at > :now AND \
-                               #window = :window AND attribute_exists(#pending) AND \
-                               size(#ids) < :cap AND NOT contains(#ids, :digest) AND \
-                               NOT contains(#ids_prev, :digest)";
+pub const COUNTS_HELD: &str = "#format = :format AND expires_at > :now AND \
+                               #window = :window AND attribute_exists(pending) AND \
+                               size(ids) < :cap AND NOT contains(ids, :digest) AND \
+                               NOT contains(ids_prev, :digest)";
 /// No item, or one that has expired.
-pub const IS_NEW: &str = "attribute_not_exists(#principal) OR #expires_at <= :now";
+pub const IS_NEW: &str = "attribute_not_exists(principal) OR expires_at <= :now";
 /// The item as it was read. A mute is set by hand, perhaps without a new version.
 pub const IS_UNCHANGED: &str = "#version = :version AND #format = :format AND \
-                                (attribute_not_exists(#muted_until) OR \
-                                #muted_until = :muted_until)";
+                                (attribute_not_exists(muted_until) OR \
+                                muted_until = :muted_until)";
 /// The same for an item that was read with a mute, which may have been lifted.
 pub const IS_UNCHANGED_MUTED: &str = "#version = :version AND #format = :format AND \
-                                      #muted_until = :muted_until";
+                                      muted_until = :muted_until";
 /// Stores a finding as pending, with the alert fields that go with it.
-pub const CLAIM: &str = "SET #alert_seq = :next, #pending = :pending, #episode = :episode, \
-                         #alert_window = :alert_window, #hit_window = :hit_window, \
-                         #alert_count = :alert_count, #told = :told ADD #version :one";
+pub const CLAIM: &str = "SET alert_seq = :next, pending = :pending, episode = :episode, \
+                         alert_window = :alert_window, hit_window = :hit_window, \
+                         alert_count = :alert_count, told = :told ADD #version :one";
 /// Nobody else claimed, the window that was assessed is still open, and no hit was noted
 /// since.
-pub const IS_CLAIMABLE: &str = "#alert_seq = :seq AND #window = :window AND \
-                                #hit_window = :noted AND attribute_not_exists(#pending)";
+pub const IS_CLAIMABLE: &str = "alert_seq = :seq AND #window = :window AND \
+                                hit_window = :noted AND attribute_not_exists(pending)";
 /// Stores the window of the last hit, by signal. The other signal's may have been stored
 /// meanwhile, and is left alone.
 pub const NOTE_HIT: [&str; 2] =
-    ["SET #hit_window[0] = :hit ADD #version :one", "SET #hit_window[1] = :hit ADD #version :one"];
+    ["SET hit_window[0] = :hit ADD #version :one", "SET hit_window[1] = :hit ADD #version :one"];
 /// The same for both.
-pub const NOTE_HITS: &str = "SET #hit_window[0] = :hit, #hit_window[1] = :hit ADD #version :one";
+pub const NOTE_HITS: &str = "SET hit_window[0] = :hit, hit_window[1] = :hit ADD #version :one";
 /// The state that was assessed.
-pub const IS_ASSESSED: &str = "#alert_seq = :seq AND #window = :window";
+pub const IS_ASSESSED: &str = "alert_seq = :seq AND #window = :window";
 /// Takes a published finding away.
-pub const CONFIRM: &str = "REMOVE #pending ADD #version :one";
+pub const CONFIRM: &str = "REMOVE pending ADD #version :one";
 /// Takes a finding away that was held back.
-pub const SUPPRESS: &str = "REMOVE #pending ADD #version :one, #suppressed :one";
+pub const SUPPRESS: &str = "REMOVE pending ADD #version :one, suppressed :one";
 /// The finding is still the one that was sent.
-pub const IS_OURS: &str = "#alert_seq = :seq AND attribute_exists(#pending)";
+pub const IS_OURS: &str = "alert_seq = :seq AND attribute_exists(pending)";
 /// Admits an alert to those of an hour.
-pub const ADMIT: &str = "ADD #alerts :id SET #expires_at = :expires_at";
+pub const ADMIT: &str = "ADD alerts :id SET expires_at = :expires_at";
 /// There is room for it, or it was admitted before.
-pub const IS_ADMITTED: &str = "attribute_not_exists(#alerts) OR size(#alerts) < :limit OR \
-                               contains(#alerts, :digest)";
+pub const IS_ADMITTED: &str = "attribute_not_exists(alerts) OR size(alerts) < :limit OR \
+                               contains(alerts, :digest)";
 /// Makes a finding the one that announces the storm.
-pub const ANNOUNCE: &str = "SET #storm = :digest, #expires_at = :expires_at";
+pub const ANNOUNCE: &str = "SET storm = :digest, expires_at = :expires_at";
 /// None announces it yet, or this one does.
-pub const IS_ANNOUNCER: &str = "attribute_not_exists(#storm) OR #storm = :digest";
+pub const IS_ANNOUNCER: &str = "attribute_not_exists(storm) OR storm = :digest";

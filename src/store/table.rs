@@ -91,7 +91,7 @@ impl Table {
             .table_name(&self.name)
             .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
             .consistent_read(true)
-            .return_consumed_capacity(self.capacity());
+            .set_return_consumed_capacity(self.capacity());
         let answer = request.send().await.map_err(|error| failed("GetItem", &error))?;
         self.measure(answer.consumed_capacity());
         Ok(answer.item)
@@ -103,7 +103,7 @@ impl Table {
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
-            .return_consumed_capacity(self.capacity())
+            .set_return_consumed_capacity(self.capacity())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
@@ -133,7 +133,7 @@ impl Table {
             .update_item()
             .table_name(&self.name)
             .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
-            .return_consumed_capacity(self.capacity())
+            .set_return_consumed_capacity(self.capacity())
     }
 
     pub(super) async fn send_update(
@@ -159,12 +159,8 @@ impl Table {
         }
     }
 
-    fn capacity(&self) -> ReturnConsumedCapacity {
-        if self.measure_capacity {
-            ReturnConsumedCapacity::Total
-        } else {
-            ReturnConsumedCapacity::None
-        }
+    fn capacity(&self) -> Option<ReturnConsumedCapacity> {
+        self.measure_capacity.then_some(ReturnConsumedCapacity::Total)
     }
 
     fn measure(&self, consumed: Option<&ConsumedCapacity>) {

@@ -137,7 +137,7 @@ impl<'a> Oracle<'a> {
             Step::Confirm => {
                 let is_held_back = write.request["UpdateExpression"]
                     .as_str()
-                    .is_some_and(|update| update.contains("#suppressed"));
+                    .is_some_and(|update| update.contains("suppressed"));
                 kept.suppressed += u64::from(is_held_back);
                 let claim = principal.claims.get(&kept.state.alert_seq);
                 if kept.pending.take().is_none() {
@@ -208,7 +208,7 @@ impl<'a> Oracle<'a> {
         }
         let window = Some(kept.state.window);
         for i in 0..2 {
-            if !update.contains(&format!("#hit_window[{i}]")) {
+            if !update.contains(&format!("hit_window[{i}]")) {
                 continue;
             }
             let denials = || principal.counted.keys().map(|digest| self.events[digest]);

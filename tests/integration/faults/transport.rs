@@ -348,13 +348,13 @@ fn read(body: &[u8]) -> (Step, Value) {
         Step::Roll
     } else if request.get("UpdateExpression").is_none() {
         Step::Read
-    } else if updates("REMOVE #pending") {
+    } else if updates("REMOVE pending") {
         Step::Confirm
-    } else if updates("#pending") {
+    } else if updates("pending") {
         Step::Claim
-    } else if updates("#alerts") || updates("#storm") {
+    } else if updates("alerts") || updates("storm") {
         Step::Admit
-    } else if updates("#ids") {
+    } else if updates("ids") {
         Step::Count
     } else if updates("hit_window") {
         Step::Note
