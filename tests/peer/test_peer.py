@@ -1,5 +1,6 @@
 """The peer finds what the product finds."""
 
+import collections
 import json
 import os
 import pathlib
@@ -35,7 +36,7 @@ def of_the_peer():
     records.sort(key=lambda record: (record["eventTime"], record["eventID"]))
     with mock.patch.multiple(function, read=table.get, write=write, publish=found.append):
         for record in records:
-            function.handle(record, function.parse(record)["time"])
+            function.handle(record, function.parse(record)["time"], collections.Counter())
     return [(f["time"], f["signal"], f["scale"], f["observed"]) for f in found]
 
 
