@@ -9,7 +9,7 @@ import unittest
 from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-RATTLE = os.environ.get("RATTLE_BINARY", str(ROOT / "target" / "release" / "rattle"))
+RATTLE = os.environ.get("PRODUCT_BINARY", str(ROOT / "target" / "release" / "rattle"))
 TRACES = sorted((ROOT / "events" / "traces").glob("*.jsonl"))
 
 # Clients are made when the module is imported. None of them is used here.
