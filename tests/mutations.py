@@ -42,18 +42,18 @@ def condition(name, constant, old, other, test="faults::whatever"):
 
 
 MUTATIONS = [
-    condition("count an id of the open window again", "COUNTS", "NOT contains(#ids, :digest)", "#format = :format"),
-    condition("count an id of the window before again", "COUNTS", "NOT contains(#ids_prev, :digest)", "#format = :format"),
+    condition("count an id of the open window again", "COUNTS", "NOT contains(ids, :digest)", "#format = :format"),
+    condition("count an id of the window before again", "COUNTS", "NOT contains(ids_prev, :digest)", "#format = :format"),
     condition("count in an older window", "COUNTS", "#window >= :window", "#format = :format"),
     condition("roll whatever the version", "IS_UNCHANGED", "#version = :version", "#format = :format"),
-    condition("put over an item that is there", "IS_NEW", "attribute_not_exists(#principal)", "#expires_at > :now"),
-    condition("claim whatever the alert_seq", "IS_CLAIMABLE", "#alert_seq = :seq", "#window = :window"),
+    condition("put over an item that is there", "IS_NEW", "attribute_not_exists(principal)", "expires_at > :now"),
+    condition("claim whatever the alert_seq", "IS_CLAIMABLE", "alert_seq = :seq", "#window = :window"),
     # Whoever closes a window claims what is due, so alert_seq alone tells most of the time;
     # and a hit is seldom noted just then.
-    condition("claim for a window that closed", "IS_CLAIMABLE", "#window = :window", "#alert_seq = :seq", REGRESSIONS),
-    condition("claim over a hit noted since", "IS_CLAIMABLE", "#hit_window = :noted", "#window = :window", REGRESSIONS),
-    condition("confirm whatever waits", "IS_OURS", "#alert_seq = :seq", "attribute_exists(#pending)"),
-    condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "#alert_seq = :seq", REGRESSIONS),
+    condition("claim for a window that closed", "IS_CLAIMABLE", "#window = :window", "alert_seq = :seq", REGRESSIONS),
+    condition("claim over a hit noted since", "IS_CLAIMABLE", "hit_window = :noted", "#window = :window", REGRESSIONS),
+    condition("confirm whatever waits", "IS_OURS", "alert_seq = :seq", "attribute_exists(pending)"),
+    condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "alert_seq = :seq", REGRESSIONS),
     Mutation(
         "note both signals' hits as they were read",
         "src/store/dynamodb.rs",
@@ -141,11 +141,11 @@ MUTATIONS = [
         "const FIRST_LOOK_SECONDS: i64 = 900;",
         "const FIRST_LOOK_SECONDS: i64 = -9_000;",
     ),
-    condition("end an episode of which more was told", "IS_ENDABLE", "#finding_id = :id", "attribute_exists(#finding_id)", "episodes::"),
-    condition("end an episode that another run ends", "IS_ENDABLE", "#ending.#at <= :stale", "#finding_id = :id", "episodes::"),
-    condition("take an episode off whose end nobody claimed", "IS_ENDED", "attribute_exists(#ending)", "#finding_id = :id", "episodes::"),
-    condition("note a read twice", "IS_READABLE", "NOT contains(#read_ids, :digest)", "#episode = :episode", "reads::"),
-    condition("tell twice that a principal was let in", "IS_LET_IN_CLAIMABLE", "attribute_not_exists(#let_in.#done)", "#episode = :episode", "reads::"),
+    condition("end an episode of which more was told", "IS_ENDABLE", "finding_id = :id", "attribute_exists(finding_id)", "episodes::"),
+    condition("end an episode that another run ends", "IS_ENDABLE", "ending.#at <= :stale", "finding_id = :id", "episodes::"),
+    condition("take an episode off whose end nobody claimed", "IS_ENDED", "attribute_exists(ending)", "finding_id = :id", "episodes::"),
+    condition("note a read twice", "IS_READABLE", "NOT contains(read_ids, :digest)", "episode = :episode", "reads::"),
+    condition("tell twice that a principal was let in", "IS_LET_IN_CLAIMABLE", "attribute_not_exists(let_in.#done)", "episode = :episode", "reads::"),
     Mutation(
         "an id without the alert's number",
         "src/detection/finding.rs",

@@ -92,7 +92,7 @@ impl Table {
             .table_name(&self.name)
             .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
             .consistent_read(true)
-            .return_consumed_capacity(self.capacity());
+            .set_return_consumed_capacity(self.capacity());
         let answer = request.send().await.map_err(|error| failed("GetItem", &error))?;
         self.measure(answer.consumed_capacity());
         Ok(answer.item)
@@ -104,7 +104,7 @@ impl Table {
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
-            .return_consumed_capacity(self.capacity())
+            .set_return_consumed_capacity(self.capacity())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
@@ -134,7 +134,7 @@ impl Table {
             .update_item()
             .table_name(&self.name)
             .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
-            .return_consumed_capacity(self.capacity())
+            .set_return_consumed_capacity(self.capacity())
     }
 
     pub(super) async fn send_update(
@@ -166,7 +166,7 @@ impl Table {
             .query()
             .table_name(&self.name)
             .index_name(index)
-            .return_consumed_capacity(self.capacity())
+            .set_return_consumed_capacity(self.capacity())
     }
 
     /// One page of it, and where the next one begins.
@@ -180,12 +180,8 @@ impl Table {
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }
 
-    fn capacity(&self) -> ReturnConsumedCapacity {
-        if self.measure_capacity {
-            ReturnConsumedCapacity::Total
-        } else {
-            ReturnConsumedCapacity::None
-        }
+    fn capacity(&self) -> Option<ReturnConsumedCapacity> {
+        self.measure_capacity.then_some(ReturnConsumedCapacity::Total)
     }
 
     fn measure(&self, consumed: Option<&ConsumedCapacity>) {

@@ -60,11 +60,6 @@ impl DynamoDbStore {
             .table
             .update(&key)
             .update_expression(expression::ADD_IGNORED)
-            .expression_attribute_names("#agenda", AGENDA)
-            .expression_attribute_names("#due", DUE)
-            .expression_attribute_names("#entry", ENTRY)
-            .expression_attribute_names("#denials", DENIALS)
-            .expression_attribute_names("#expires_at", name::EXPIRES_AT)
             .expression_attribute_values(":agenda", AttributeValue::S(DIGEST.to_owned()))
             .expression_attribute_values(":due", item::number(time))
             .expression_attribute_values(":entry", AttributeValue::S(entry.to_owned()))
@@ -82,8 +77,6 @@ impl DynamoDbStore {
                 .table
                 .query(INDEX)
                 .key_condition_expression(expression::IS_OF_WEEK)
-                .expression_attribute_names("#agenda", AGENDA)
-                .expression_attribute_names("#due", DUE)
                 .expression_attribute_values(":agenda", AttributeValue::S(DIGEST.to_owned()))
                 .expression_attribute_values(":begin", item::number(week.begin()))
                 .expression_attribute_values(":end", item::number(week.end()))

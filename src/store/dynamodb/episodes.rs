@@ -95,9 +95,7 @@ pub struct Ending {
 
 /// Attributes of these items alone.
 mod own {
-    pub(super) const FINDING_ID: &str = "finding_id";
     pub(super) const FINDING: &str = "finding";
-    pub(super) const CLAIMED_AT: &str = "claimed_at";
     pub(super) const ENDING: &str = "ending";
     pub(super) const SECRETS: &str = "secrets_read";
     pub(super) const IDS: &str = "read_ids";
@@ -127,14 +125,6 @@ impl DynamoDbStore {
                 .update_expression(update)
                 .condition_expression(condition)
                 .expression_attribute_names("#format", name::FORMAT)
-                .expression_attribute_names("#expires_at", name::EXPIRES_AT)
-                .expression_attribute_names("#agenda", AGENDA)
-                .expression_attribute_names("#due", DUE)
-                .expression_attribute_names("#episode", name::EPISODE)
-                .expression_attribute_names("#finding_id", own::FINDING_ID)
-                .expression_attribute_names("#finding", own::FINDING)
-                .expression_attribute_names("#claimed_at", own::CLAIMED_AT)
-                .expression_attribute_names("#ending", own::ENDING)
                 .expression_attribute_values(":format", item::number(item::FORMAT))
                 .expression_attribute_values(":expires_at", item::number(expires_at))
                 .expression_attribute_values(":agenda", AttributeValue::S(EPISODES.to_owned()))
@@ -147,11 +137,7 @@ impl DynamoDbStore {
                 .expression_attribute_values(":finding", encode(finding))
                 .expression_attribute_values(":claimed_at", item::number(claimed_at))
         };
-        let new = [own::SECRETS, own::IDS, own::FIRST, own::LAST, own::LET_IN]
-            .into_iter()
-            .fold(note(expression::NOTE_NEW_EPISODE, expression::IS_NEW_EPISODE), |note, name| {
-                note.expression_attribute_names(format!("#{name}"), name)
-            });
+        let new = note(expression::NOTE_NEW_EPISODE, expression::IS_NEW_EPISODE);
         if let Written::Refused(_) = self.table.send_update(new).await? {
             // The same episode grew, or a newer finding is noted.
             let same = note(expression::NOTE_EPISODE, expression::IS_SAME_EPISODE);
@@ -184,12 +170,6 @@ impl DynamoDbStore {
             .update(&item_key(&episode.key))
             .update_expression(expression::NOTE_READ)
             .condition_expression(expression::IS_READABLE)
-            .expression_attribute_names("#agenda", AGENDA)
-            .expression_attribute_names("#episode", name::EPISODE)
-            .expression_attribute_names("#secrets_read", own::SECRETS)
-            .expression_attribute_names("#read_ids", own::IDS)
-            .expression_attribute_names("#first_read", own::FIRST)
-            .expression_attribute_names("#last_read", own::LAST)
             .expression_attribute_values(
                 ":episode",
                 AttributeValue::S(episode.finding.episode.clone()),
@@ -238,8 +218,6 @@ impl DynamoDbStore {
             .update(&item_key(&episode.key))
             .update_expression(expression::CLAIM_LET_IN)
             .condition_expression(expression::IS_LET_IN_CLAIMABLE)
-            .expression_attribute_names("#let_in", own::LET_IN)
-            .expression_attribute_names("#episode", name::EPISODE)
             .expression_attribute_names("#at", "at")
             .expression_attribute_names("#by", "by")
             .expression_attribute_names("#done", "done")
@@ -260,8 +238,6 @@ impl DynamoDbStore {
             .update(&item_key(&episode.key))
             .update_expression(expression::CONFIRM_LET_IN)
             .condition_expression(expression::IS_LET_IN)
-            .expression_attribute_names("#let_in", own::LET_IN)
-            .expression_attribute_names("#episode", name::EPISODE)
             .expression_attribute_names("#done", "done")
             .expression_attribute_values(
                 ":episode",
@@ -282,8 +258,6 @@ impl DynamoDbStore {
             .table
             .query(INDEX)
             .key_condition_expression(expression::IS_DUE)
-            .expression_attribute_names("#agenda", AGENDA)
-            .expression_attribute_names("#due", DUE)
             .expression_attribute_values(":agenda", AttributeValue::S(EPISODES.to_owned()))
             .expression_attribute_values(":now", item::number(now.as_second()))
             .limit(most);
@@ -298,8 +272,6 @@ impl DynamoDbStore {
             .update(&item_key(&episode.key))
             .update_expression(expression::LOOK_AGAIN)
             .condition_expression(expression::IS_SAME_FINDING)
-            .expression_attribute_names("#finding_id", own::FINDING_ID)
-            .expression_attribute_names("#due", DUE)
             .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()))
             .expression_attribute_values(":due", item::number(due));
         self.table.send_update(update).await.map(drop)
@@ -322,8 +294,6 @@ impl DynamoDbStore {
             .update(&item_key(&episode.key))
             .update_expression(expression::CLAIM_END)
             .condition_expression(expression::IS_ENDABLE)
-            .expression_attribute_names("#finding_id", own::FINDING_ID)
-            .expression_attribute_names("#ending", own::ENDING)
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()))
             .expression_attribute_values(":ending", AttributeValue::M(claimed))
@@ -341,10 +311,6 @@ impl DynamoDbStore {
             .update(&item_key(&episode.key))
             .update_expression(expression::CONFIRM_END)
             .condition_expression(expression::IS_ENDED)
-            .expression_attribute_names("#finding_id", own::FINDING_ID)
-            .expression_attribute_names("#agenda", AGENDA)
-            .expression_attribute_names("#due", DUE)
-            .expression_attribute_names("#ending", own::ENDING)
             .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()));
         self.table.send_update(update).await.map(drop)
     }
