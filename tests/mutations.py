@@ -108,14 +108,6 @@ MUTATIONS = [
         REGRESSIONS,
     ),
     Mutation(
-        "note an episode after its alert was sent",
-        "src/detector/mod.rs",
-        "                self.store.note_open(pending, now).await.map_err(DetectorError::Store)?;\n"
-        "                let receipt = self.sink.publish(finding).await.map_err(DetectorError::Sink)?;",
-        "                let receipt = self.sink.publish(finding).await.map_err(DetectorError::Sink)?;\n"
-        "                self.store.note_open(pending, now).await.map_err(DetectorError::Store)?;",
-    ),
-    Mutation(
         "tell an end although a finding waits",
         "src/detector/closing.rs",
         "            && let Some(pending) = &kept.pending\n",

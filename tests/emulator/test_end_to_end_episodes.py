@@ -83,15 +83,15 @@ class Episode(EndToEndTest):
         self.deployed.close_episodes()
 
         told = [finding["status"] for finding in self.deployed.findings(caller)]
-        # Fifty denials, and fifty secrets.
-        self.assertEqual(told, ["open", "update", "update", "resolved"])
+        # Fifty denials, and fifty secrets: two updates, or one, as the events happen to come.
+        self.assertIn(told, [["open", *["update"] * updates, "resolved"] for updates in (1, 2)])
         resolved = self.deployed.findings(caller)[-1]
         self.assertEqual(resolved["severity"], "high")
         wait_for("the end at the pager", lambda: len(pager.messages) == len(told))
         ((name, alarms),) = pager.incidents().items()
         self.assertEqual(
             [(alarm["OldStateValue"], alarm["NewStateValue"]) for alarm, _ in alarms],
-            [("OK", "ALARM"), ("ALARM", "ALARM"), ("ALARM", "ALARM"), ("ALARM", "OK")],
+            [("OK", "ALARM"), *[("ALARM", "ALARM")] * (len(told) - 2), ("ALARM", "OK")],
         )
         for alarm, message in alarms:
             self.assertLessEqual(ALARM_FIELDS, set(alarm))
