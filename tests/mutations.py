@@ -132,6 +132,7 @@ MUTATIONS = [
         "src/store/dynamodb/episodes.rs",
         "const FIRST_LOOK_SECONDS: i64 = 900;",
         "const FIRST_LOOK_SECONDS: i64 = -9_000;",
+        "episodes::",
     ),
     condition("end an episode of which more was told", "IS_ENDABLE", "finding_id = :id", "attribute_exists(finding_id)", "episodes::"),
     condition("end an episode that another run ends", "IS_ENDABLE", "ending.#at <= :stale", "finding_id = :id", "episodes::"),

@@ -147,6 +147,23 @@ fn key() -> rattle::text::Text {
     denial_of(MONDAY, "any", "any").principal().key().clone()
 }
 
+/// A copy of an alert that is still on its way must not come after the end.
+#[test]
+fn an_episode_that_is_long_over_is_not_ended_right_after_its_alert() {
+    run(async {
+        let function = Function::new("long-over").await;
+        let late = 4 * 3_600;
+        for secret in 0..6 {
+            let denial = denial_of(MONDAY, &format!("e{secret}"), &format!("secret-{secret}"));
+            let age = SignedDuration::from_secs(late);
+            function.detector.handle(&denial, age, at(late)).await.unwrap();
+        }
+        assert_eq!(function.told().len(), 1);
+        assert_eq!(function.close(late + 899).await.ends, []);
+        assert_eq!(function.close(late + 900).await.ends.len(), 1);
+    });
+}
+
 #[test]
 fn further_hits_keep_an_episode_open() {
     run(async {
