@@ -137,7 +137,6 @@ MUTATIONS = [
     condition("end an episode of which more was told", "IS_ENDABLE", "finding_id = :id", "attribute_exists(finding_id)", "episodes::"),
     condition("end an episode that another run ends", "IS_ENDABLE", "ending.#at <= :stale", "finding_id = :id", "episodes::"),
     condition("take an episode off whose end nobody claimed", "IS_ENDED", "attribute_exists(ending)", "finding_id = :id", "episodes::"),
-    condition("note a read twice", "IS_READABLE", "NOT contains(read_ids, :digest)", "episode = :episode", "reads::"),
     condition("tell twice that a principal was let in", "IS_LET_IN_CLAIMABLE", "attribute_not_exists(let_in.#done)", "episode = :episode", "reads::"),
     Mutation(
         "an id without the alert's number",
