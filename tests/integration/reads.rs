@@ -8,6 +8,7 @@ use rattle::detector::Detector;
 use rattle::detector::reads::HandledRead;
 use rattle::sink::Sink;
 use rattle::store::dynamodb::DynamoDbStore;
+use rattle::store::dynamodb::episodes::LetIn;
 use rattle::text::Text;
 use serde_json::{Value, json};
 
@@ -83,7 +84,7 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         assert_eq!(function.told()[before..], *std::slice::from_ref(&finding));
         assert_eq!((finding.status, finding.severity), (Status::Update, Severity::High));
         assert_eq!(finding.title, "Denied on 12 secrets, then read 1 by role ci-deploy");
-        let reads = finding.reads.unwrap();
+        let reads = finding.reads.as_ref().unwrap();
         assert_eq!((reads.denied, reads.first, reads.last), (12, MONDAY + 100, MONDAY + 100));
         assert_eq!(reads.secrets.iter().map(Text::as_str).collect::<Vec<_>>(), ["prod/payments"]);
 
@@ -99,6 +100,17 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         assert_eq!(function.read(130, "r4", "prod/payments").await.finding, None);
         let told = function.told();
         assert_eq!(told.iter().filter(|finding| finding.reads.is_some()).count(), 1);
+
+        // An invocation that saw the episode before all that has nothing to tell either.
+        let store = function.detector.store();
+        let episode = store.episode(finding.principal.principal.key()).await.unwrap();
+        let stale = LetIn {
+            finding: finding.clone(),
+            claimed_by: read(100, "r1", "x").digest,
+            claimed_at: MONDAY + 9_999,
+            is_done: false,
+        };
+        assert!(!store.claim_let_in(&episode.unwrap(), &stale, MONDAY + 9_999).await.unwrap());
 
         let closed = function.detector.close_episodes(at(3 * 3_600), super::episodes::LONG).await;
         let end = &closed.unwrap().ends[0];
