@@ -33,6 +33,16 @@ impl Delivery {
             Self::Backlog => "backlog",
         }
     }
+
+    /// What happens to the events.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::InOrder => "at once, in the order of their times",
+            Self::Late => "each 1 to 10 minutes late, so that they overtake each other",
+            Self::Duplicated => "at once, and one in ten a second time within 5 minutes",
+            Self::Backlog => "those of an outage of 1 to 4 hours within 5 minutes of its end",
+        }
+    }
 }
 
 /// One event on its way.
@@ -40,60 +50,91 @@ impl Delivery {
 pub struct Arrival {
     /// When it arrives, in epoch seconds.
     pub at: i64,
-    /// The event.
-    pub event: Event,
+    /// Place of the event in its list.
+    pub place: usize,
 }
 
-/// The arrivals of these events. `outages` tells when an outage begins.
+/// The arrivals of these events, as they come. `outages` counts for a backlog.
 pub fn delivered(
     delivery: Delivery,
     events: &[Event],
-    outages: &[i64],
+    outages: &[(i64, i64)],
     chance: &mut Chance,
 ) -> Vec<Arrival> {
-    let mut arrivals: Vec<Arrival> =
-        events.iter().map(|event| Arrival { at: event.call.time, event: *event }).collect();
-    match delivery {
-        Delivery::InOrder => return arrivals,
-        Delivery::Late => {
-            for arrival in &mut arrivals {
-                arrival.at += chance.within(60..600);
-            }
-        }
-        Delivery::Duplicated => {
-            let again: Vec<Arrival> = arrivals
-                .iter()
-                .filter(|_| chance.happens(0.1))
-                .copied()
-                .collect::<Vec<_>>()
-                .into_iter()
-                .map(|arrival| Arrival { at: arrival.at + chance.within(1..300), ..arrival })
-                .collect();
-            arrivals.extend(again);
-        }
-        Delivery::Backlog => {
-            let outages: Vec<(i64, i64)> =
-                outages.iter().map(|from| (*from, from + chance.within(HOUR..4 * HOUR))).collect();
-            for arrival in &mut arrivals {
-                if let Some((_, end)) =
-                    outages.iter().find(|(from, end)| (*from..*end).contains(&arrival.at))
-                {
-                    arrival.at = end + chance.within(0..300);
-                }
-            }
-        }
-    }
+    let in_order =
+        events.iter().zip(0..).map(|(event, place)| Arrival { at: event.call.time, place });
+    let mut arrivals: Vec<Arrival> = match delivery {
+        Delivery::InOrder => in_order.collect(),
+        Delivery::Late => in_order
+            .map(|arrival| Arrival { at: arrival.at + chance.within(60..600), ..arrival })
+            .collect(),
+        Delivery::Duplicated => in_order
+            .flat_map(|arrival| {
+                let again = chance.happens(0.1).then(|| chance.within(1..300));
+                let again = again.map(|later| Arrival { at: arrival.at + later, ..arrival });
+                std::iter::once(arrival).chain(again)
+            })
+            .collect(),
+        Delivery::Backlog => in_order
+            .map(|arrival| {
+                let held = outages.iter().find(|(from, end)| (*from..*end).contains(&arrival.at));
+                let at = held.map_or(arrival.at, |(_, end)| end + chance.within(0..300));
+                Arrival { at, ..arrival }
+            })
+            .collect(),
+    };
     arrivals.sort_by_key(|arrival| arrival.at);
     arrivals
 }
 
-/// The starts of outages in that time, about one a week.
-pub fn outages(chance: &mut Chance, (from, to): (i64, i64)) -> Vec<i64> {
-    let mut starts = Vec::new();
+/// An outage that begins then.
+pub fn outage(chance: &mut Chance, from: i64) -> (i64, i64) {
+    (from, from + chance.within(HOUR..4 * HOUR))
+}
+
+/// About one outage a week.
+pub fn outages(chance: &mut Chance, (from, to): (i64, i64)) -> Vec<(i64, i64)> {
+    let mut outages = Vec::new();
     let mut week = from;
     while week < to {
-        starts.push(week + chance.within(0..7 * DAY - 4 * HOUR));
+        let start = week + chance.within(0..7 * DAY - 4 * HOUR);
+        outages.push(outage(chance, start));
         week += 7 * DAY;
     }
-    starts
+    outages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::life::Call;
+
+    fn arrivals(delivery: Delivery) -> Vec<Arrival> {
+        let event = |minute: i64| Event {
+            call: Call::harmless(minute * 60, 1),
+            id: u128::from(minute.unsigned_abs()),
+            by_arn: false,
+        };
+        let events: Vec<Event> = (0..600).map(event).collect();
+        delivered(delivery, &events, &[(6000, 12_000)], &mut Chance::of(1, "delivery", 0))
+    }
+
+    #[test]
+    fn each_delivery_disturbs_as_it_says_and_loses_nothing() {
+        for delivery in Delivery::ALL {
+            let arrivals = arrivals(delivery);
+            let mut places: Vec<usize> = arrivals.iter().map(|arrival| arrival.place).collect();
+            let in_order = places.is_sorted();
+            let count = places.len();
+            places.sort_unstable();
+            places.dedup();
+            assert_eq!(places, (0..600).collect::<Vec<_>>(), "{delivery:?}");
+            assert_eq!(in_order, delivery == Delivery::InOrder, "{delivery:?}");
+            assert_eq!(count > 600, delivery == Delivery::Duplicated, "{delivery:?}");
+            let age = |arrival: &Arrival| arrival.at - i64::try_from(arrival.place).unwrap() * 60;
+            assert!(arrivals.iter().all(|arrival| age(arrival) >= 0), "{delivery:?}");
+            let oldest = arrivals.iter().map(age).max().unwrap();
+            assert_eq!(oldest > 3600, delivery == Delivery::Backlog, "{delivery:?}");
+        }
+    }
 }

@@ -315,3 +315,17 @@ fn fleet(chance: &mut Chance, time: (i64, i64), pool: &[u32]) -> Vec<Call> {
     }
     calls
 }
+
+/// A principal whose life begins with at most three harmless calls; attacks begin within the hour.
+pub fn first_hour(chance: &mut Chance) -> Life {
+    let start = EPOCH + DAY * chance.within(0..14);
+    let born = start + chance.within(0..20 * DAY);
+    let attack = born + chance.within(0..55 * 60);
+    let pool = chance.choose(ACCOUNT_SECRETS, 1);
+    let mut calls = Vec::new();
+    let harmless = chance.within(0..=3);
+    sprinkled(chance, (born, attack + 1), harmless, &pool, &mut calls);
+    calls.sort_by_key(|call| call.time);
+    let attackable = (attack + 1, attack + 2);
+    Life { start, born, end: start + DAYS * DAY, pool, calls, attackable }
+}
