@@ -4,8 +4,10 @@
 //! nothing depends on threads or on the order in which principals are looked at.
 
 pub mod attack;
+pub mod attacker;
 pub mod chance;
 pub mod delivery;
+pub mod flood;
 pub mod life;
 pub mod measure;
 pub mod principal;

@@ -109,9 +109,14 @@ impl Kind {
 
 /// The life of one principal of that kind.
 pub fn live(kind: Kind, chance: &mut Chance) -> Life {
+    live_for(DAYS, kind, chance)
+}
+
+/// The same, watched for that many days.
+pub fn live_for(days: i64, kind: Kind, chance: &mut Chance) -> Life {
     // A generation of known secrets has 14 days: lives begin on any of them.
     let start = EPOCH + DAY * chance.within(0..14);
-    let watched = (start, start + DAYS * DAY);
+    let watched = (start, start + days * DAY);
     let mut life = Life {
         start,
         born: start,

@@ -199,7 +199,7 @@ fn by_rattle(attacked: &mut Attacked, delivery: Delivery) -> anyhow::Result<Vec<
         let of_attack = Prepared::of(caller, events_of_attack);
         let arrivals = delivered(delivery, events_of_attack, &outages, chance);
         let run = |arrivals: &[Arrival], until: i64| -> anyhow::Result<Vec<Counted>> {
-            let rattle = past.fork(caller.key())?;
+            let rattle = past.fork(caller.key());
             let mut alerts = Vec::new();
             let mut seen = 0;
             for (arrival, is_attack) in merged(&own[forked_at..], arrivals) {

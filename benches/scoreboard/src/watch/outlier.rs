@@ -72,6 +72,6 @@ mod tests {
                 told.extend(rule.see(seen));
             }
         }
-        assert_eq!(told.first(), Some(&(400 * WINDOW + 6 * 60)), "{told:?}");
+        assert_eq!(told.first(), Some(&(400 * WINDOW + 5 * 60)), "{told:?}");
     }
 }

@@ -25,19 +25,16 @@ pub struct Rattle {
 impl Rattle {
     /// One that knows nothing yet.
     pub fn new() -> anyhow::Result<Self> {
-        Self::knowing(None)
-    }
-
-    /// One that knows this state.
-    pub fn knowing(kept: Option<Kept>) -> anyhow::Result<Self> {
         let settings = Settings::read([])?;
-        let detector = Detector::new(MemoryStore::holding(kept), LeftToCaller, settings);
-        Ok(Self { detector })
+        Ok(Self { detector: Detector::new(MemoryStore::default(), LeftToCaller, settings) })
     }
 
     /// Another that knows what this one knows of the principal.
-    pub fn fork(&self, key: &Text) -> anyhow::Result<Self> {
-        Self::knowing(self.kept(key))
+    #[must_use]
+    pub fn fork(&self, key: &Text) -> Self {
+        let settings = self.detector.settings().clone();
+        let store = MemoryStore::holding(self.kept(key));
+        Self { detector: Detector::new(store, LeftToCaller, settings) }
     }
 
     /// What it knows of the principal.
