@@ -114,6 +114,12 @@ impl Strategy {
         strategies
     }
 
+    /// A few of them that take no time.
+    pub fn some(seed: u64) -> Vec<Self> {
+        let plans = [Plan::FourADay, Plan::Each(HOUR), Plan::ByBucket(4 * HOUR)];
+        plans.map(|plan| Self { seed, victim: Victim::Fresh, plan, account: 1000 }).into()
+    }
+
     /// Goes through with it for 60 days, or until it is noticed or nothing is left to try.
     pub fn pursue(&self) -> anyhow::Result<Haul> {
         let mut thief = Thief::of(self)?;

@@ -6,9 +6,13 @@
 pub mod attack;
 pub mod attacker;
 pub mod chance;
+pub mod corpus;
 pub mod delivery;
 pub mod flood;
 pub mod life;
 pub mod measure;
 pub mod principal;
+pub mod report;
+pub mod scoreboard;
+pub mod statistics;
 pub mod watch;

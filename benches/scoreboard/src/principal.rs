@@ -16,6 +16,9 @@ use crate::life::benign::Kind;
 
 /// The account of all records, one of those reserved for documentation.
 pub const ACCOUNT: &str = "111122223333";
+/// Where the calls of attacks come from.
+pub const ATTACK_SOURCE_IP: &str = "198.51.100.222";
+const SOURCE_IP: &str = "198.51.100.17";
 const REGIONS: [&str; 8] = [
     "eu-west-1",
     "eu-west-2",
@@ -73,8 +76,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The principal of that kind with that number. `role` is what an attacker needs who wants
-    /// to change names.
+    /// The principal of that kind with that number.
     pub fn of(kind: Kind, number: u64, label: &str) -> anyhow::Result<Self> {
         let identity = match kind {
             Kind::Person => Identity::Person,
@@ -82,7 +84,15 @@ impl Caller {
             _ if number % 4 == 3 => Identity::User,
             _ => Identity::Role,
         };
-        let name = format!("{label}-{number}");
+        Self::named(format!("{label}-{number}"), identity)
+    }
+
+    /// The same kind of principal under a longer name.
+    pub fn renamed(&self, more: &str) -> anyhow::Result<Self> {
+        Self::named(format!("{}-{more}", self.name), self.identity)
+    }
+
+    fn named(name: String, identity: Identity) -> anyhow::Result<Self> {
         let first = Event { call: Call::harmless(crate::life::EPOCH, 0), id: 0, by_arn: false };
         let record = record(&name, identity, &first).to_string();
         let template = Record::denial_in(record.as_bytes())?.context("a denial")?;
@@ -162,7 +172,7 @@ fn region(call: &Call) -> &'static str {
 }
 
 fn source_ip(call: &Call) -> &'static str {
-    if call.attack { "198.51.100.222" } else { "198.51.100.17" }
+    if call.attack { ATTACK_SOURCE_IP } else { SOURCE_IP }
 }
 
 fn session_name(session: u32) -> String {
