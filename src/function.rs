@@ -5,12 +5,14 @@ use std::time::Duration;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
 use crate::cloudtrail::record::{CLOUDTRAIL_DETAIL_TYPE, Detail};
 use crate::cloudtrail::{Denial, Malformed, Record};
 use crate::detection::finding::Finding;
+use crate::detector::closing::{Closed, NotClosed};
 use crate::detector::{Detector, DetectorError, Failed};
 use crate::sink::Sink;
 use crate::sink::sns::SnsError;
@@ -22,6 +24,8 @@ const SOURCE: &str = "aws.secretsmanager";
 /// Longest time of one delivery, its waits and retries included: shorter than the function's
 /// time-out, so that what failed is named, and the process lives on.
 pub const DEADLINE: Duration = Duration::from_secs(25);
+/// Longest time of looking for episodes that are over. One that is begun by then has the rest.
+const CLOSING: Duration = Duration::from_secs(18);
 /// Seconds that a clock may be wrong.
 const MAX_FUTURE_SECONDS: i64 = 900;
 const MAX_QUOTED_BYTES: usize = 60;
@@ -44,6 +48,14 @@ pub enum Failure {
     /// It took too long. It may be faster later.
     #[error("it is not done after {} seconds", DEADLINE.as_secs())]
     OutOfTime,
+}
+
+/// What the schedules of the template ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "task", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Task {
+    /// Tell the ends of episodes that are over.
+    CloseEpisodes {},
 }
 
 /// Why an event is rejected.
@@ -127,7 +139,13 @@ impl<P: Sink<Error = SnsError>> Function<P> {
         now: Timestamp,
         metrics: &mut Metrics,
     ) -> Result<(), Failure> {
-        let denial = denial(event, now).map_err(Failure::Rejected)?;
+        let denial = match denial(event, now) {
+            Ok(denial) => denial,
+            Err(Rejection::NoEnvelope) if let Ok(task) = serde_json::from_str(event.get()) => {
+                return self.run(task, now, metrics).await;
+            }
+            Err(rejection) => return Err(Failure::Rejected(rejection)),
+        };
         let Some(denial) = denial.filter(|denial| !self.is_ignored(denial)) else {
             metrics.ignored += 1;
             return Ok(());
@@ -140,8 +158,24 @@ impl<P: Sink<Error = SnsError>> Function<P> {
         if let Some(handled) = &handled {
             metrics.count(handled);
             if let Some(finding) = &handled.finding {
-                log(finding, handled.suppressed + handled.muted > 0);
+                log(finding, handled.sends.kept_back());
             }
+        }
+        result
+    }
+
+    async fn run(&self, task: Task, now: Timestamp, metrics: &mut Metrics) -> Result<(), Failure> {
+        let (closed, result) = match task {
+            Task::CloseEpisodes {} => match self.detector.close_episodes(now, CLOSING).await {
+                Ok(closed) => (closed, Ok(())),
+                Err(NotClosed { error, closed }) => (closed, Err(error.into())),
+            },
+        };
+        let Closed { ends, sends } = closed;
+        metrics.send(sends);
+        for end in &ends {
+            metrics.episodes_resolved += 1;
+            log(end, false);
         }
         result
     }

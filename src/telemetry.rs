@@ -12,11 +12,13 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::detection::Outcome;
 use crate::detection::finding::Severity;
-use crate::detector::Handled;
+use crate::detector::{Handled, Sends};
 use crate::store::dynamodb::Usage;
 
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "Rattle";
+
+const COUNTS: usize = 14;
 
 /// Counts of one invocation: `received = counted + duplicates + saturated + ignored +
 /// rejected`, unless it failed and comes again.
@@ -42,6 +44,12 @@ pub struct Metrics {
     pub alerts_suppressed: u32,
     /// Alerts of muted principals.
     pub alerts_muted: u32,
+    /// Alerts of broken workloads that were told of.
+    pub alerts_repeated: u32,
+    /// Alerts sent that chat does not show.
+    pub chat_not_published: u32,
+    /// Episodes whose end was sent.
+    pub episodes_resolved: u32,
 }
 
 impl Metrics {
@@ -56,9 +64,16 @@ impl Metrics {
             Outcome::Saturated => self.saturated += 1,
         }
         self.finding = handled.finding.as_ref().map(|finding| finding.severity);
-        self.alerts_published += handled.published;
-        self.alerts_suppressed += handled.suppressed;
-        self.alerts_muted += handled.muted;
+        self.send(handled.sends);
+    }
+
+    /// Counts what became of findings.
+    pub fn send(&mut self, sends: Sends) {
+        self.alerts_published += sends.published;
+        self.alerts_suppressed += sends.suppressed;
+        self.alerts_muted += sends.muted;
+        self.alerts_repeated += sends.repeated;
+        self.chat_not_published += sends.chat_failed;
     }
 
     /// One line for the log, from which CloudWatch makes metrics. What did not happen is
@@ -68,7 +83,7 @@ impl Metrics {
         serde_json::to_string(&line).unwrap_or_default()
     }
 
-    fn counts(&self, usage: &Usage) -> [(&'static str, u32); 11] {
+    fn counts(&self, usage: &Usage) -> [(&'static str, u32); COUNTS] {
         [
             ("Denials", self.denials),
             ("Duplicates", self.duplicates),
@@ -79,6 +94,9 @@ impl Metrics {
             ("AlertsPublished", self.alerts_published),
             ("AlertsSuppressed", self.alerts_suppressed),
             ("AlertsMuted", self.alerts_muted),
+            ("AlertsRepeated", self.alerts_repeated),
+            ("ChatNotPublished", self.chat_not_published),
+            ("EpisodesResolved", self.episodes_resolved),
             ("DynamoDbRequests", usage.requests),
             ("LostRaces", usage.lost_races),
         ]
@@ -86,7 +104,7 @@ impl Metrics {
 }
 
 struct Line {
-    counts: [(&'static str, u32); 11],
+    counts: [(&'static str, u32); COUNTS],
     finding: Option<Severity>,
     now: Timestamp,
 }

@@ -3,7 +3,9 @@
 use super::assessment::{Assessment, Row};
 use super::baseline::Axis;
 use super::policy::{ESCALATION, Policy};
+use super::repeat::{ToldWorkload, repeats};
 use super::state::{Episode, PrincipalState, Told};
+use super::tally::Tally;
 use super::window::{Scale, Signal, Window};
 use crate::cloudtrail::denial::Denial;
 
@@ -16,6 +18,8 @@ pub struct Report {
     pub sigma: f64,
     /// Whether it continues an episode that was open before.
     pub continues: bool,
+    /// Whether it says what was told: it is recorded and not sent.
+    pub repeats: bool,
 }
 
 /// What follows from one assessment. Complete before anything acts on it.
@@ -29,12 +33,23 @@ pub struct Decision {
     pub told: Told,
     /// Number of the alert that opened the principal's episode, after this decision.
     pub episode: u64,
+    /// What that episode came to, after this decision.
+    pub tally: Option<Tally>,
+    /// The broken workload that will have been told of last, after this decision.
+    pub told_workload: Option<ToldWorkload>,
 }
 
 impl Decision {
     /// Nothing is reported, and no episode begins or goes on.
     pub const fn nothing(state: &PrincipalState) -> Self {
-        Self { report: None, episodes: state.episodes, told: state.told, episode: state.episode }
+        Self {
+            report: None,
+            episodes: state.episodes,
+            told: state.told,
+            episode: state.episode,
+            tally: state.tally,
+            told_workload: state.told_workload,
+        }
     }
 }
 
@@ -133,11 +148,16 @@ fn decide_on(
     }
     denials.note(&hits, state.window);
 
+    let nothing = Decision { episodes: [denials, secrets], ..Decision::nothing(state) };
+    let Some(report) = report else { return nothing };
+    let report = Report { repeats: repeats(state, &report), ..report };
     Decision {
-        report,
-        episode: if report.is_some() && !was_open { state.alert_seq + 1 } else { state.episode },
-        episodes: [denials, secrets],
-        told: if report.is_some() { everything_told(assessment) } else { state.told },
+        report: Some(report),
+        told: everything_told(assessment),
+        episode: if was_open { state.episode } else { state.alert_seq + 1 },
+        tally: Some(Tally::after(state, &report, !was_open)),
+        told_workload: ToldWorkload::after(state, &report),
+        ..nothing
     }
 }
 
@@ -153,11 +173,21 @@ impl PrincipalState {
         self.episodes.iter().any(|episode| episode.is_open(self.window, policy))
     }
 
+    /// When the episode of either signal is over unless a further hit comes, in epoch seconds;
+    /// nothing if there was none.
+    pub fn episode_ends_at(&self, policy: &Policy) -> Option<i64> {
+        let last_hit = self.episodes.iter().filter_map(|episode| episode.hit_window).max()?;
+        let first_quiet = Window::from_index(last_hit.index() + policy.quiet_windows + 1);
+        Some(first_quiet.start_on(Scale::FiveMinutes))
+    }
+
     /// Takes over what a decision changes.
     pub fn settle(&mut self, decision: &Decision) {
         self.episodes = decision.episodes;
         self.told = decision.told;
         self.episode = decision.episode;
+        self.tally = decision.tally;
+        self.told_workload = decision.told_workload;
         if decision.report.is_some() {
             self.alert_seq += 1;
         }
@@ -222,6 +252,7 @@ impl Hits {
             row,
             sigma,
             continues: open,
+            repeats: false,
         })
     }
 }

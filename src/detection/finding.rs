@@ -60,6 +60,14 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, mildest first.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
+
+    /// The one with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.name() == name)
+    }
+
     /// Name in findings.
     pub const fn name(self) -> &'static str {
         match self {
@@ -192,6 +200,9 @@ pub struct Finding {
     /// What the episode came to, if this is its end.
     #[serde(default)]
     pub totals: Option<Totals>,
+    /// Whether it says what was told of a broken workload: it is recorded and not sent.
+    #[serde(default)]
+    pub repeats: bool,
 }
 
 /// The principal, and the session it was last seen in.
@@ -216,7 +227,7 @@ impl Finding {
             day: state.denials[2],
         };
         let secrets = new_secrets(state);
-        let distinct_secrets = distinct_secrets(state, scale, &secrets);
+        let distinct_secrets = distinct_secrets(state, scale);
         let baseline = Usual {
             mean: row.prediction.mean,
             sd: row.prediction.sd(),
@@ -266,13 +277,34 @@ impl Finding {
             baseline,
             cadence: (severity == Severity::Low).then(|| Cadence::of(state, scale, time)).flatten(),
             totals: None,
+            repeats: report.repeats,
         }
+    }
+
+    /// The end of the episode of `last`, which was told last of it. `state` is what is
+    /// remembered of the principal by then, if anything is.
+    pub fn end(last: &Self, state: Option<&PrincipalState>, policy: &Policy) -> Self {
+        let key = last.principal.principal.key();
+        let totals = state
+            .filter(|state| episode_id(state, key) == last.episode)
+            .and_then(|state| state.totals(policy));
+        // The principal was forgotten, or another episode began: what was told last is known.
+        Self::resolved(
+            last,
+            totals.unwrap_or(Totals {
+                severity: last.severity,
+                denials: last.denials.on(last.scale),
+                secrets: last.distinct_secrets.unwrap_or(last.secrets.on(last.scale)),
+                first_denial: last.first_denial,
+                last_denial: last.last_denial,
+            }),
+        )
     }
 
     /// The end of an episode: what it came to, and `last`, the finding reported last in it.
     pub fn resolved(last: &Self, totals: Totals) -> Self {
         let mut finding = Self {
-            id: digest_of(&format!("{}\nresolved", last.episode)),
+            id: digest_of(&format!("{}\nresolved", last.id)),
             status: Status::Resolved,
             severity: totals.severity,
             totals: Some(totals),
@@ -344,16 +376,16 @@ fn new_secrets(state: &PrincipalState) -> Counts {
 
 /// Different secrets refused in the open window of that scale. Of an hour only the new
 /// ones are counted; they are all of them if the whole day has no other.
-fn distinct_secrets(state: &PrincipalState, scale: Scale, new: &Counts) -> Option<u32> {
+pub(super) fn distinct_secrets(state: &PrincipalState, scale: Scale) -> Option<u32> {
     let today = state.today.union(&state.secrets).len();
     match scale {
         Scale::FiveMinutes => Some(state.secrets.len()),
-        Scale::Hour => (today == new.hour).then_some(today),
+        Scale::Hour => (today == new_secrets(state).hour).then_some(today),
         Scale::Day => Some(today),
     }
 }
 
-fn severity(report: &Report, state: &PrincipalState) -> Severity {
+pub(super) fn severity(report: &Report, state: &PrincipalState) -> Severity {
     let row = &report.row;
     match row.axis.signal {
         Signal::Secrets

@@ -12,8 +12,10 @@ pub mod decision;
 pub mod finding;
 pub mod negative_binomial;
 pub mod policy;
+pub mod repeat;
 pub mod secret_set;
 pub mod state;
+pub mod tally;
 pub mod window;
 pub mod wording;
 
@@ -23,4 +25,5 @@ pub use finding::Finding;
 pub use policy::Policy;
 pub use secret_set::SecretSet;
 pub use state::{Outcome, PrincipalState};
+pub use tally::Tally;
 pub use window::{Scale, Signal, Window};

@@ -4,7 +4,9 @@ use jiff::SignedDuration;
 
 use super::baseline::{Axis, Baseline};
 use super::policy::{MAX_AGE_SECONDS, MAX_IDS, Policy};
+use super::repeat::ToldWorkload;
 use super::secret_set::SecretSet;
+use super::tally::Tally;
 use super::window::{Scale, Signal, Window};
 use crate::cloudtrail::denial::{Denial, EventDigest};
 use crate::cloudtrail::evidence::{EVIDENCE_SLOTS, Evidence};
@@ -106,6 +108,10 @@ pub struct PrincipalState {
     pub alert_seq: u64,
     /// Number of the alert that opened the episode reported last, of either signal.
     pub episode: u64,
+    /// What that episode came to so far.
+    pub tally: Option<Tally>,
+    /// The broken workload it was told of last.
+    pub told_workload: Option<ToldWorkload>,
 }
 
 impl PrincipalState {
@@ -132,6 +138,8 @@ impl PrincipalState {
             evidence: std::array::from_fn(|_| None),
             alert_seq: 0,
             episode: 0,
+            tally: None,
+            told_workload: None,
         }
     }
 
@@ -206,6 +214,7 @@ impl PrincipalState {
 
     /// Closes the open window and opens `next`, which must be newer.
     fn roll(&mut self, next: Window, policy: &Policy) {
+        self.tally = self.tally_with_open_window(policy);
         let new_now = self.observed(Axis { signal: Signal::Secrets, scale: Scale::FiveMinutes });
         self.fold(Scale::FiveMinutes, [self.denials[0], new_now], next, policy);
         self.denials[0] = 0;

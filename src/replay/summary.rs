@@ -131,7 +131,7 @@ impl Summary {
     pub(crate) fn deliver(&mut self, handled: &Handled) {
         self.records_read += 1;
         self.denials += 1;
-        self.held_back_by_storm_guard += u64::from(handled.suppressed);
+        self.held_back_by_storm_guard += u64::from(handled.sends.suppressed);
         if let Some(finding) = &handled.finding {
             self.findings += 1;
             self.findings_by_severity.add(finding.severity);

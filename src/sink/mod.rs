@@ -14,11 +14,18 @@ pub trait Sink {
     type Error;
 
     /// Sends one finding.
-    async fn publish(&self, finding: &Finding) -> Result<(), Self::Error>;
+    async fn publish(&self, finding: &Finding) -> Result<Receipt, Self::Error>;
 
     /// Says once that more than `limit` alerts were due in this hour, `finding` being the
     /// first that is held back.
     async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), Self::Error>;
+}
+
+/// What became of an alert that is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Whether chat was to show it, and its topic did not take the message.
+    pub chat_failed: bool,
 }
 
 /// Sends nothing: whoever replays gets the findings as the result of each delivery.
@@ -28,8 +35,8 @@ pub struct LeftToCaller;
 impl Sink for LeftToCaller {
     type Error = Infallible;
 
-    async fn publish(&self, _: &Finding) -> Result<(), Infallible> {
-        Ok(())
+    async fn publish(&self, _: &Finding) -> Result<Receipt, Infallible> {
+        Ok(Receipt::default())
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), Infallible> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::OnceCell;
 use tracing::error;
 
-use super::Sink;
+use super::{Receipt, Sink};
 use crate::alert::email::Email;
 use crate::alert::sms::sms;
 use crate::alert::{Deployment, MachineFormat, chat, pager, storm};
@@ -99,14 +99,14 @@ impl<F: Fn() -> Client> SnsSink<F> {
 
     /// Sends to the chat topic, if there is one. The alert itself is out by then: an error
     /// here is told and does not send it again.
-    async fn send_to_chat(&self, finding: &Finding, attributes: &[(&str, &str)]) {
-        let Some(topic_arn) = &self.chat_topic_arn else { return };
+    async fn send_to_chat(&self, finding: &Finding, attributes: &[(&str, &str)]) -> Receipt {
+        let Some(topic_arn) = &self.chat_topic_arn else { return Receipt::default() };
         let message = chat::body(finding, &self.deployment).to_string();
         let sent = match self.request(topic_arn, message, attributes).await {
             Ok(request) => finish(request).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = sent {
+        if let Err(error) = &sent {
             error!(
                 error_type = "ChatNotPublished",
                 finding = finding.id,
@@ -114,6 +114,7 @@ impl<F: Fn() -> Client> SnsSink<F> {
                 "the alert is sent, and chat does not show it"
             );
         }
+        Receipt { chat_failed: sent.is_err() }
     }
 
     async fn request(
@@ -147,7 +148,7 @@ async fn finish(request: PublishFluentBuilder) -> Result<(), SnsError> {
 impl<F: Fn() -> Client> Sink for SnsSink<F> {
     type Error = SnsError;
 
-    async fn publish(&self, finding: &Finding) -> Result<(), SnsError> {
+    async fn publish(&self, finding: &Finding) -> Result<Receipt, SnsError> {
         let message = Message {
             email: Email::about(finding, &self.deployment),
             sms: sms(finding),
@@ -159,8 +160,7 @@ impl<F: Fn() -> Client> Sink for SnsSink<F> {
         };
         let attributes = attributes(finding, finding.status.name());
         self.send(&message, &attributes).await?;
-        self.send_to_chat(finding, &attributes).await;
-        Ok(())
+        Ok(self.send_to_chat(finding, &attributes).await)
     }
 
     async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), SnsError> {

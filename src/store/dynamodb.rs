@@ -6,6 +6,7 @@
 //! was lost: when it is tried again, its condition fails, and the item that comes back
 //! shows the event as counted.
 
+pub mod episodes;
 mod remembered;
 mod seed;
 
@@ -313,6 +314,7 @@ impl Store for DynamoDbStore {
             .expression_attribute_names("#pending", name::PENDING)
             .expression_attribute_names("#told", name::TOLD)
             .expression_attribute_names("#episode", name::EPISODE)
+            .expression_attribute_names("#tally", name::TALLY)
             .expression_attribute_values(":episode", item::number(decision.episode))
             .expression_attribute_names("#version", name::VERSION)
             .expression_attribute_names("#window", name::WINDOW)
@@ -327,6 +329,17 @@ impl Store for DynamoDbStore {
             update = update
                 .expression_attribute_names(format!("#{name}"), name)
                 .expression_attribute_values(format!(":{name}"), value);
+        }
+        if let Some(tally) = &decision.tally {
+            update = update.expression_attribute_values(":tally", item::encode_tally(tally));
+        }
+        if let Some(told) =
+            decision.told_workload.filter(|_| decision.told_workload != kept.state.told_workload)
+        {
+            update = update
+                .update_expression(expression::CLAIM_WORKLOAD)
+                .expression_attribute_names("#told_workload", name::TOLD_WORKLOAD)
+                .expression_attribute_values(":told_workload", item::encode_told_workload(told));
         }
         let claimed_by = pending.claimed_by;
         match self.table.send_update(update).await? {
@@ -388,6 +401,10 @@ impl Store for DynamoDbStore {
         .map(drop)
     }
 
+    async fn note_open(&self, pending: &Pending, now: Timestamp) -> Result<(), DynamoDbError> {
+        self.put_episode(pending, now).await
+    }
+
     async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, DynamoDbError> {
         let update = self
             .table
@@ -400,7 +417,7 @@ impl Store for DynamoDbStore {
             .expression_attribute_values(":one", item::number(1));
         let update = match sent {
             Sent::Published => update.update_expression(expression::CONFIRM),
-            Sent::Suppressed | Sent::Muted => update
+            Sent::Suppressed | Sent::Muted | Sent::Repeated => update
                 .update_expression(expression::SUPPRESS)
                 .expression_attribute_names("#suppressed", name::SUPPRESSED),
         };

@@ -28,8 +28,14 @@ pub const IS_UNCHANGED_MUTED: &str = "#version = :version AND #format = :format 
                                       #muted_until = :muted_until";
 /// Stores a finding as pending, with the alert fields that go with it.
 pub const CLAIM: &str = "SET #alert_seq = :next, #pending = :pending, #episode = :episode, \
-                         #alert_window = :alert_window, #hit_window = :hit_window, \
+                         #tally = :tally, #alert_window = :alert_window, #hit_window = :hit_window, \
                          #alert_count = :alert_count, #told = :told ADD #version :one";
+/// The same for a broken workload that is told of.
+pub const CLAIM_WORKLOAD: &str = "SET #alert_seq = :next, #pending = :pending, \
+                                  #episode = :episode, #tally = :tally, \
+                                  #told_workload = :told_workload, \
+                                  #alert_window = :alert_window, #hit_window = :hit_window, \
+                                  #alert_count = :alert_count, #told = :told ADD #version :one";
 /// Nobody else claimed, the window that was assessed is still open, and no hit was noted
 /// since.
 pub const IS_CLAIMABLE: &str = "#alert_seq = :seq AND #window = :window AND \
@@ -57,3 +63,19 @@ pub const IS_ADMITTED: &str = "attribute_not_exists(#alerts) OR size(#alerts) < 
 pub const ANNOUNCE: &str = "SET #storm = :digest, #expires_at = :expires_at";
 /// None announces it yet, or this one does.
 pub const IS_ANNOUNCER: &str = "attribute_not_exists(#storm) OR #storm = :digest";
+/// No episode is noted, or one by an older finding of its principal.
+pub const IS_OLDER_FINDING: &str =
+    "attribute_not_exists(#claimed_at) OR #claimed_at <= :claimed_at";
+/// What an agenda has for now or for before.
+pub const IS_DUE: &str = "#agenda = :agenda AND #due <= :now";
+/// Looks at an episode again later.
+pub const LOOK_AGAIN: &str = "SET #due = :due";
+/// Nothing new was told of the episode.
+pub const IS_SAME_FINDING: &str = "#finding_id = :id";
+/// Stores the end of an episode that is about to be sent.
+pub const CLAIM_END: &str = "SET #ending = :ending";
+/// Nothing new was told of the episode, and nobody is about to send its end.
+pub const IS_ENDABLE: &str =
+    "#finding_id = :id AND (attribute_not_exists(#ending) OR #ending.#at <= :stale)";
+/// Nothing new was told of the episode, and its end was claimed.
+pub const IS_ENDED: &str = "#finding_id = :id AND attribute_exists(#ending)";

@@ -116,6 +116,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn note_open(&self, _: &Pending, _: Timestamp) -> Result<(), Infallible> {
+        Ok(())
+    }
+
     async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, Infallible> {
         let confirmed = self.change(kept, |kept| {
             kept.pending = None;

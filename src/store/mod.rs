@@ -25,7 +25,7 @@ use crate::text::Text;
 /// Days after the newest window when a state expires.
 pub const RETENTION_DAYS: i64 = 90;
 
-const SECONDS_PER_DAY: i64 = 86_400;
+pub(crate) const SECONDS_PER_DAY: i64 = 86_400;
 
 /// A state as a store holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,6 +139,8 @@ pub enum Sent {
     Suppressed,
     /// It was recorded, and its principal is muted.
     Muted,
+    /// It was recorded, and says what was told of a broken workload.
+    Repeated,
 }
 
 /// What the storm guard says to an alert.
@@ -179,6 +181,10 @@ pub trait Store {
 
     /// Stores the episodes of a decision that reports nothing.
     async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), Self::Error>;
+
+    /// Notes the episode of a finding that is about to be sent, so that its end can be told. A
+    /// replay tells no ends.
+    async fn note_open(&self, pending: &Pending, now: Timestamp) -> Result<(), Self::Error>;
 
     /// Takes a pending finding away, if it is still the one of this state, and gives the
     /// state as it then is.

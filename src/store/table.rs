@@ -5,8 +5,11 @@ use std::error::Error as _;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
@@ -157,6 +160,54 @@ impl Table {
             },
             Err(other) => Err(failed("UpdateItem", &other)),
         }
+    }
+
+    /// A `DeleteItem` of this key.
+    pub(super) fn delete(&self, key: &Text) -> DeleteItemFluentBuilder {
+        self.client
+            .delete_item()
+            .table_name(&self.name)
+            .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
+            .return_consumed_capacity(self.capacity())
+    }
+
+    /// Sends it. A condition that fails leaves the item as it is, and is no failure.
+    pub(super) async fn send_delete(
+        &self,
+        delete: DeleteItemFluentBuilder,
+    ) -> Result<(), DynamoDbError> {
+        self.used(|usage| usage.requests += 1);
+        match delete.send().await {
+            Ok(answer) => {
+                self.measure(answer.consumed_capacity());
+                Ok(())
+            }
+            Err(SdkError::ServiceError(error)) => match error.into_err() {
+                DeleteItemError::ConditionalCheckFailedException(_) => Ok(()),
+                other => Err(refused("DeleteItem", &other)),
+            },
+            Err(other) => Err(failed("DeleteItem", &other)),
+        }
+    }
+
+    /// A `Query` of an index.
+    pub(super) fn query(&self, index: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .index_name(index)
+            .return_consumed_capacity(self.capacity())
+    }
+
+    /// One page of it.
+    pub(super) async fn send_query(
+        &self,
+        query: QueryFluentBuilder,
+    ) -> Result<Vec<Item>, DynamoDbError> {
+        self.used(|usage| usage.requests += 1);
+        let answer = query.send().await.map_err(|error| failed("Query", &error))?;
+        self.measure(answer.consumed_capacity());
+        Ok(answer.items.unwrap_or_default())
     }
 
     fn capacity(&self) -> ReturnConsumedCapacity {

@@ -17,7 +17,7 @@ use rattle::detection::Outcome;
 use rattle::detection::finding::Finding;
 use rattle::detector::Detector;
 use rattle::function::{Failure, Rejection};
-use rattle::sink::{LeftToCaller, Sink};
+use rattle::sink::{LeftToCaller, Receipt, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::store::memory::MemoryStore;
 use rattle::store::{Pending, Store as _, expression, item, storm_key};
@@ -151,9 +151,9 @@ struct Counting {
 impl Sink for Counting {
     type Error = Infallible;
 
-    async fn publish(&self, _: &Finding) -> Result<(), Infallible> {
+    async fn publish(&self, _: &Finding) -> Result<Receipt, Infallible> {
         self.alerts.set(self.alerts.get() + 1);
-        Ok(())
+        Ok(Receipt::default())
     }
 
     async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), Infallible> {
@@ -180,7 +180,7 @@ fn a_hundred_thousand_enumerations_send_the_hours_limit_and_one_word_about_the_r
             let handled =
                 detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
             findings += u32::from(handled.finding.is_some());
-            held_back += handled.suppressed;
+            held_back += handled.sends.suppressed;
         }
         let limit = settings().max_alerts_per_hour;
         assert_eq!((findings, detector.store().len()), (PRINCIPALS, PRINCIPALS as usize));

@@ -19,7 +19,7 @@ use rattle::detection::finding::Finding;
 use rattle::detection::{Outcome, Policy};
 use rattle::detector::{Detector, DetectorError};
 use rattle::replay::scanner::{Item as Scanned, Scanner};
-use rattle::sink::{LeftToCaller, Sink};
+use rattle::sink::{LeftToCaller, Receipt, Sink};
 use rattle::store::dynamodb::{DynamoDbError, DynamoDbStore, Usage, expression};
 use rattle::store::memory::MemoryStore;
 use rattle::store::{Admission, Kept, Store, item};
@@ -159,14 +159,14 @@ fn inside_a_window_a_denial_is_one_request() {
 
 /// Publishes into a list that all invocations share.
 #[derive(Clone, Default)]
-struct Mailbox(std::rc::Rc<RefCell<Vec<Finding>>>);
+pub struct Mailbox(pub std::rc::Rc<RefCell<Vec<Finding>>>);
 
 impl Sink for Mailbox {
     type Error = Infallible;
 
-    async fn publish(&self, finding: &Finding) -> Result<(), Infallible> {
+    async fn publish(&self, finding: &Finding) -> Result<Receipt, Infallible> {
         self.0.borrow_mut().push(finding.clone());
-        Ok(())
+        Ok(Receipt::default())
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), Infallible> {
@@ -380,7 +380,7 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
             .unwrap();
         for t in 600..605 {
             let handled = handle(t).await;
-            assert_eq!(handled.published, 0);
+            assert_eq!(handled.sends.published, 0);
         }
         let kept = detector.store().read(&key).await.unwrap().unwrap();
         assert_eq!((kept.muted_until, kept.suppressed), (MONDAY + 1_000, 1));
@@ -614,7 +614,7 @@ fn a_finding_that_waits_for_a_delivery_is_sent_even_in_a_saturated_window() {
         assert_eq!(sent(), 2);
         let claimer = claimer.unwrap();
         let again = working.handle(&claimer, SignedDuration::ZERO, at(260).time()).await.unwrap();
-        assert_eq!((again.outcome, again.published), (Outcome::Duplicate, 1));
+        assert_eq!((again.outcome, again.sends.published), (Outcome::Duplicate, 1));
         assert_eq!(sent(), 3);
         // Further denials of the window cost nothing.
         working.store().take_usage();
@@ -654,12 +654,12 @@ fn a_flood_asks_once_in_five_seconds_whether_its_window_is_still_the_open_one() 
 }
 
 /// A topic that takes nothing.
-struct Refusing;
+pub struct Refusing;
 
 impl Sink for Refusing {
     type Error = &'static str;
 
-    async fn publish(&self, _: &Finding) -> Result<(), &'static str> {
+    async fn publish(&self, _: &Finding) -> Result<Receipt, &'static str> {
         Err("refused")
     }
 

@@ -16,7 +16,7 @@ fn state() -> PrincipalState {
 fn report(signal: Signal, scale: Scale, observed: u32, sigma: f64) -> Report {
     let prediction = Prediction { mean: 0.1, dispersion: 2.0, weight: 300.0 };
     let row = Row { axis: Axis { signal, scale }, observed, told: 0, prediction };
-    Report { row, sigma, continues: false }
+    Report { row, sigma, continues: false, repeats: false }
 }
 
 fn finding(state: &PrincipalState, report: &Report) -> Finding {

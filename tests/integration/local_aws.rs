@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
 };
 use rattle::aws::Environment;
+use rattle::store::dynamodb::episodes::INDEX;
 
 use crate::support::project_file;
 
@@ -138,26 +140,30 @@ fn answers(address: &str, path: &str) -> bool {
         && answer.ends_with(b"200")
 }
 
+/// The table of `template.yaml`, with its index.
 pub async fn create_table(client: &Client, name: &str) {
-    let key = "principal";
+    let attribute = |name: &str, kind| {
+        AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
+    };
+    let key = |name: &str, kind| {
+        KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
+    };
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(INDEX)
+        .key_schema(key("agenda", KeyType::Hash))
+        .key_schema(key("due", KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::All).build())
+        .build()
+        .unwrap();
     let created = client
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(
-            AttributeDefinition::builder()
-                .attribute_name(key)
-                .attribute_type(ScalarAttributeType::S)
-                .build()
-                .unwrap(),
-        )
-        .key_schema(
-            KeySchemaElement::builder()
-                .attribute_name(key)
-                .key_type(KeyType::Hash)
-                .build()
-                .unwrap(),
-        )
+        .attribute_definitions(attribute("principal", ScalarAttributeType::S))
+        .attribute_definitions(attribute("agenda", ScalarAttributeType::S))
+        .attribute_definitions(attribute("due", ScalarAttributeType::N))
+        .key_schema(key("principal", KeyType::Hash))
+        .global_secondary_indexes(index)
         .send()
         .await;
     // On a slow machine the SDK may have asked twice.

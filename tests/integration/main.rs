@@ -18,6 +18,8 @@ mod decisions;
 mod dynamodb;
 mod email;
 #[cfg(feature = "lambda")]
+mod episodes;
+#[cfg(feature = "lambda")]
 mod faults;
 mod findings;
 mod history;

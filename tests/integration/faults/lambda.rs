@@ -17,6 +17,7 @@ use rattle::function::{Failure, Function};
 use rattle::sink::sns::SnsSink;
 use rattle::store::dynamodb::DynamoDbStore;
 use serde_json::value::RawValue;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::schedule::{Delivery, Schedule};
@@ -29,6 +30,12 @@ const RETRY_AFTER: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(
 /// Times an event is sent again from the failure queue. At the last of them nothing goes
 /// wrong any more.
 const REDRIVES: usize = 2;
+/// The schedule of `template.yaml`.
+const CLOSING_EVERY: Duration = Duration::from_mins(15);
+/// Runs of it after the last delivery, the first of them disturbed: 60 quiet minutes, 20 for
+/// those who come late, and as much again.
+const CLOSINGS: u64 = 14;
+const DISTURBED_CLOSINGS: u64 = 6;
 
 /// The services, and what this schedule has there.
 #[derive(Clone)]
@@ -130,15 +137,44 @@ impl World {
             counts: RefCell::default(),
         });
         let tasks = tokio::task::LocalSet::new();
-        for (number, delivery) in world.schedule.deliveries.iter().copied().enumerate() {
-            let world = Rc::clone(&world);
-            tasks.spawn_local(async move { world.deliver(number as u64, delivery).await });
-        }
-        tasks.await;
+        let deliveries: Vec<_> = (world.schedule.deliveries.iter().copied().enumerate())
+            .map(|(number, delivery)| {
+                let world = Rc::clone(&world);
+                tasks.spawn_local(async move { world.deliver(number as u64, delivery).await })
+            })
+            .collect();
+        let closing = tasks.spawn_local(Rc::clone(&world).close_episodes(deliveries));
+        tasks.run_until(closing).await.unwrap();
         // Requests that were given up may still be on their way.
         tokio::time::sleep(Duration::from_mins(10)).await;
         let world = Rc::into_inner(world).unwrap();
         (world.schedule, world.counts.into_inner())
+    }
+
+    /// Plays the schedule that has episodes closed, until all are over for certain. At last
+    /// nothing goes wrong any more.
+    async fn close_episodes(self: Rc<Self>, deliveries: Vec<JoinHandle<()>>) {
+        let task = RawValue::from_string(r#"{"task": "close-episodes"}"#.to_owned()).unwrap();
+        let mut since = 0;
+        for number in 0_u64.. {
+            tokio::time::sleep(CLOSING_EVERY).await;
+            since += u64::from(deliveries.iter().all(JoinHandle::is_finished));
+            let quiet = f64::from(u8::from(since < DISTURBED_CLOSINGS));
+            for attempt in 0..=RETRY_AFTER.len() {
+                let seed = hash([self.schedule.seed, u64::MAX - number, attempt as u64]);
+                let plan = Plan::new(seed, self.schedule.fault_rate * quiet);
+                if matches!(self.invoke(&task, plan).await, Ended::Well) {
+                    break;
+                }
+                assert!(quiet > 0.0, "a run of the schedule fails for ever");
+                if let Some(wait) = RETRY_AFTER.get(attempt) {
+                    tokio::time::sleep(*wait).await;
+                }
+            }
+            if since == CLOSINGS {
+                return;
+            }
+        }
     }
 
     async fn deliver(&self, number: u64, delivery: Delivery) {
@@ -149,7 +185,8 @@ impl World {
             for attempt in 0..=RETRY_AFTER.len() {
                 let seed = hash([self.schedule.seed, number, round as u64, attempt as u64]);
                 let plan = Plan::new(seed, self.schedule.fault_rate * quiet);
-                let ended = self.invoke(delivery.event, plan).await;
+                let event = &self.schedule.events[delivery.event].envelope;
+                let ended = self.invoke(event, plan).await;
                 if matches!(ended, Ended::Well) {
                     return;
                 }
@@ -169,7 +206,7 @@ impl World {
         self.counts.borrow_mut().for_ever.push(format!("{id}: {endings:?}"));
     }
 
-    async fn invoke(&self, event: usize, mut plan: Plan) -> Ended {
+    async fn invoke(&self, event: &RawValue, mut plan: Plan) -> Ended {
         if self.schedule.topic_is_down.contains(&self.begin.elapsed()) {
             plan.unanswered = Some(Step::Publish);
         }
@@ -178,7 +215,7 @@ impl World {
         });
         let now = self.schedule.begins + self.begin.elapsed().as_secs().cast_signed();
         let now = Timestamp::from_second(now).unwrap();
-        let ended = process.invoke(&self.schedule.events[event].envelope, now, plan).await;
+        let ended = process.invoke(event, now, plan).await;
         let mut counts = self.counts.borrow_mut();
         counts.invocations += 1;
         match ended {

@@ -4,6 +4,7 @@
 //! this seed alone, which says more of what it found.
 
 mod budget;
+mod ends;
 mod lambda;
 mod oracle;
 mod regressions;

@@ -17,6 +17,7 @@ use rattle::store::item::{self, Item};
 use rattle::store::{Kept, Pending};
 use serde_json::Value;
 
+use super::ends::Ends;
 use super::schedule::Schedule;
 use super::transport::{Applied, Step};
 
@@ -35,6 +36,8 @@ pub struct Verdict {
     pub findings: u64,
     pub held_back: u64,
     pub messages: u64,
+    /// Of these, the ones that tell the end of an episode.
+    pub ends: u64,
     /// Findings that nobody was told of.
     pub lost: u64,
     /// Everything that is wrong.
@@ -48,6 +51,7 @@ pub fn judge(schedule: &Schedule, applied: &[Applied], items: &[Item]) -> Verdic
         policy: schedule.settings.policy.clone(),
         principals: BTreeMap::new(),
         storms_announced: 0,
+        ends: Ends::default(),
         verdict: Verdict::default(),
     };
     for write in applied {
@@ -62,24 +66,27 @@ struct Oracle<'a> {
     policy: Policy,
     principals: BTreeMap<String, Principal>,
     storms_announced: u32,
+    ends: Ends,
     verdict: Verdict,
 }
 
 #[derive(Default)]
-struct Principal {
+pub struct Principal {
     kept: Option<Kept>,
     /// States since the last claim and the last opening of a window: what an invocation
     /// that claims now may have seen.
     seen: Vec<PrincipalState>,
+    /// Every state there was.
+    pub ever: Vec<PrincipalState>,
     counted: BTreeMap<EventDigest, u32>,
-    claims: BTreeMap<u64, Claimed>,
+    pub claims: BTreeMap<u64, Claimed>,
     /// Whether a window was held open for a newer denial.
     held: bool,
 }
 
-struct Claimed {
-    finding: Finding,
-    messages: u64,
+pub struct Claimed {
+    pub finding: Finding,
+    pub messages: u64,
 }
 
 impl<'a> Oracle<'a> {
@@ -89,7 +96,15 @@ impl<'a> Oracle<'a> {
 
     fn take(&mut self, write: &Applied) {
         match write.step {
-            Step::Read | Step::Admit => {}
+            Step::Read | Step::Admit | Step::Agenda | Step::ConfirmEnd => {}
+            Step::ClaimEnd => {
+                let key = write.request["Key"]["principal"]["S"].as_str().unwrap();
+                let key = key.strip_prefix("#episode#").unwrap();
+                let ending = &write.request["ExpressionAttributeValues"][":ending"]["M"];
+                let principal = self.principals.get(key);
+                let fault = self.ends.claim(key, principal, ending, &self.policy);
+                self.verdict.faults.extend(fault);
+            }
             Step::Publish => self.publish(&write.request),
             Step::Roll => self.roll(&write.request),
             Step::Count | Step::Claim | Step::Note | Step::Confirm => {
@@ -151,6 +166,7 @@ impl<'a> Oracle<'a> {
         }
         if let Some(kept) = &principal.kept {
             principal.seen.push(kept.state.clone());
+            principal.ever.push(kept.state.clone());
         }
     }
 
@@ -255,6 +271,7 @@ impl<'a> Oracle<'a> {
         }
         *principal.counted.entry(opener).or_default() += 1;
         principal.seen = vec![stored.state.clone()];
+        principal.ever.push(stored.state.clone());
         principal.kept = Some(stored);
         self.principals.insert(key, principal);
     }
@@ -311,6 +328,12 @@ impl<'a> Oracle<'a> {
             return;
         }
         let key = told["principal"]["key"].as_str().unwrap();
+        let fault = self.ends.publish(key, &told, body);
+        self.verdict.faults.extend(fault);
+        if told["status"] == "resolved" {
+            self.verdict.ends += 1;
+            return;
+        }
         let claims = self.principals.get_mut(key).map(|principal| &mut principal.claims);
         let claim = claims
             .and_then(|claims| claims.values_mut().find(|c| c.finding.id.as_str() == told["id"]));
@@ -331,10 +354,13 @@ impl<'a> Oracle<'a> {
             let key = item["principal"].as_s().unwrap();
             if key.starts_with("#storm#") {
                 self.end_of_hour(schedule, item);
+            } else if key.starts_with("#episode#") {
+                self.fault(format!("{key}: it is never over"));
             } else {
                 stored.insert(key.to_owned(), item::decode(item).unwrap());
             }
         }
+        self.verdict.faults.extend(self.ends.missing());
         let principals = std::mem::take(&mut self.principals);
         let known: BTreeSet<&String> = principals.keys().chain(stored.keys()).collect();
         for key in known {

@@ -9,7 +9,7 @@ use rattle::config::Settings;
 use rattle::detection::finding::Finding;
 use rattle::detection::{Assessment, Decision, Outcome, Policy, Window, decide};
 use rattle::detector::Detector;
-use rattle::sink::Sink;
+use rattle::sink::{Receipt, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::store::{Claim, Kept, Pending, Received, Sent, Store};
 
@@ -86,12 +86,7 @@ fn hits_of_both_signals_noted_at_once_are_both_kept() {
         for signal in [0, 1] {
             let mut episodes = kept.state.episodes;
             episodes[signal].hit_window = window;
-            let decision = Decision {
-                report: None,
-                episodes,
-                told: kept.state.told,
-                episode: kept.state.episode,
-            };
+            let decision = Decision { episodes, ..Decision::nothing(&kept.state) };
             store.note_hit(&kept, &decision).await.unwrap();
         }
         let stored = store.read(&kept.key).await.unwrap().unwrap();
@@ -107,8 +102,7 @@ fn a_hit_is_not_noted_for_a_window_that_closed() {
         let closed = count(&store, &denial(301, "e1", 0..1)).await.kept;
         let mut episodes = kept.state.episodes;
         episodes[0].hit_window = Some(kept.state.window);
-        let noted =
-            Decision { report: None, episodes, told: kept.state.told, episode: kept.state.episode };
+        let noted = Decision { episodes, ..Decision::nothing(&kept.state) };
         store.note_hit(&kept, &noted).await.unwrap();
         assert_eq!(store.read(&kept.key).await.unwrap(), Some(closed));
     });
@@ -140,8 +134,7 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
 
         let mut episodes = kept.state.episodes;
         episodes[0].hit_window = Some(kept.state.window);
-        let noted =
-            Decision { report: None, episodes, told: kept.state.told, episode: kept.state.episode };
+        let noted = Decision { episodes, ..Decision::nothing(&kept.state) };
         store.note_hit(&kept, &noted).await.unwrap();
         claim(&kept).await;
 
@@ -163,9 +156,9 @@ struct Faltering {
 impl Sink for Faltering {
     type Error = &'static str;
 
-    async fn publish(&self, _: &Finding) -> Result<(), &'static str> {
+    async fn publish(&self, _: &Finding) -> Result<Receipt, &'static str> {
         self.sent.borrow_mut().push("alert");
-        Ok(())
+        Ok(Receipt::default())
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), &'static str> {
@@ -202,7 +195,7 @@ fn a_storm_is_announced_even_if_that_succeeds_only_in_the_next_hour() {
         let age = SignedDuration::from_hours(1);
         let announcer = announcer.unwrap();
         let handled = detector.handle(&announcer, age, announcer.time() + age).await.unwrap();
-        assert_eq!(handled.suppressed, 1);
+        assert_eq!(handled.sends.suppressed, 1);
         assert_eq!(sink.sent.borrow()[..], ["alert", "storm"]);
     });
 }

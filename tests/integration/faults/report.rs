@@ -9,7 +9,7 @@ use super::oracle::Verdict;
 use super::schedule::Schedule;
 use super::transport::{Fault, Step};
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 11] = [
     Step::Count,
     Step::Roll,
     Step::Read,
@@ -18,6 +18,9 @@ const STEPS: [Step; 8] = [
     Step::Admit,
     Step::Publish,
     Step::Confirm,
+    Step::Agenda,
+    Step::ClaimEnd,
+    Step::ConfirmEnd,
 ];
 
 #[derive(Debug, Default)]
@@ -73,6 +76,7 @@ impl Report {
         self.verdict.findings += other.verdict.findings;
         self.verdict.held_back += other.verdict.held_back;
         self.verdict.messages += other.verdict.messages;
+        self.verdict.ends += other.verdict.ends;
         self.verdict.lost += other.verdict.lost;
         for (what, times) in other.hits {
             *self.hits.entry(what).or_default() += times;
@@ -116,6 +120,7 @@ impl Report {
             ("findings", verdict.findings),
             ("of these held back by the storm guard", verdict.held_back),
             ("messages", verdict.messages),
+            ("of these ends of episodes", verdict.ends),
             ("findings lost", verdict.lost),
             ("invocations that fail for ever", counts.for_ever.len() as u64),
             ("schedules that failed", self.failed.len() as u64),

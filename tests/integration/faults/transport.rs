@@ -37,6 +37,10 @@ pub enum Step {
     Admit,
     Publish,
     Confirm,
+    /// What is to be looked at, and when again.
+    Agenda,
+    ClaimEnd,
+    ConfirmEnd,
 }
 
 /// What happens to a request.
@@ -344,7 +348,19 @@ fn read(body: &[u8]) -> (Step, Value) {
     };
     let updates =
         |what: &str| request["UpdateExpression"].as_str().is_some_and(|e| e.contains(what));
-    let step = if request.get("Item").is_some() {
+    let is_episode = |request: &Value| {
+        let key = request["principal"]["S"].as_str();
+        key.is_some_and(|key| key.starts_with("#episode#"))
+    };
+    let step = if is_episode(&request["Item"]) || request.get("KeyConditionExpression").is_some() {
+        Step::Agenda
+    } else if is_episode(&request["Key"]) {
+        match request["UpdateExpression"].as_str() {
+            None => Step::ConfirmEnd,
+            Some(update) if update.contains("#ending") => Step::ClaimEnd,
+            Some(_) => Step::Agenda,
+        }
+    } else if request.get("Item").is_some() {
         Step::Roll
     } else if request.get("UpdateExpression").is_none() {
         Step::Read

@@ -5,6 +5,9 @@
 //! delivery that comes again, or the next one of the principal, does the rest. A finding
 //! is never lost, and at worst sent twice with one id.
 
+#[cfg(feature = "dynamodb")]
+pub mod closing;
+
 use std::borrow::Cow;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +17,7 @@ use crate::config::Settings;
 use crate::detection::finding::Finding;
 use crate::detection::{Assessment, Outcome, Policy, Window, decide};
 use crate::ignore::Ignored;
-use crate::sink::Sink;
+use crate::sink::{Receipt, Sink};
 use crate::store::{Admission, Claim, Kept, Pending, Received, Sent, Store};
 
 /// A finding that another delivery claimed and did not confirm for so many seconds is
@@ -43,12 +46,43 @@ pub struct Handled {
     pub assessment: Assessment,
     /// The finding it raised.
     pub finding: Option<Finding>,
-    /// Findings sent, those left behind by others among them.
+    /// What became of it, and of those left behind by others.
+    pub sends: Sends,
+}
+
+/// Findings by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sends {
+    /// Sent.
     pub published: u32,
-    /// Findings recorded and held back by the storm guard.
+    /// Recorded and held back by the storm guard.
     pub suppressed: u32,
-    /// Findings recorded of a principal that is muted.
+    /// Recorded, of a principal that is muted.
     pub muted: u32,
+    /// Recorded, of a broken workload that was told of.
+    pub repeated: u32,
+    /// Of those sent, the ones that chat does not show.
+    pub chat_failed: u32,
+}
+
+impl Sends {
+    /// Whether one is recorded and was not sent.
+    pub const fn kept_back(&self) -> bool {
+        self.suppressed + self.muted + self.repeated > 0
+    }
+
+    fn add(&mut self, sent: Sent) {
+        match sent {
+            Sent::Published => self.published += 1,
+            Sent::Suppressed => self.suppressed += 1,
+            Sent::Muted => self.muted += 1,
+            Sent::Repeated => self.repeated += 1,
+        }
+    }
+
+    fn publish(&mut self, receipt: Receipt) {
+        self.chat_failed += u32::from(receipt.chat_failed);
+    }
 }
 
 /// Why a delivery must come again.
@@ -114,9 +148,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
             late: Window::containing(denial.time()) < kept.state.window,
             assessment: Assessment::of(&kept.state, policy),
             finding: None,
-            published: 0,
-            suppressed: 0,
-            muted: 0,
+            sends: Sends::default(),
         };
         match self.report(kept, denial, now, policy, &mut handled).await {
             Ok(()) => Ok(handled),
@@ -140,7 +172,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
             let is_new =
                 handled.outcome == Outcome::Counted && pending.claimed_by == denial.digest();
             handled.finding = is_new.then(|| pending.finding.clone());
-            self.send_pending(&mut kept, now, handled).await?;
+            self.send_pending(&mut kept, now, &mut handled.sends).await?;
             assessment = Assessment::of(&kept.state, policy);
         }
         for _ in 0..MAX_CLAIMS {
@@ -175,7 +207,7 @@ impl<S: Store, P: Sink> Detector<S, P> {
                 Claim::Won(won) => {
                     kept = won;
                     handled.finding = Some(finding);
-                    return self.send_pending(&mut kept, now, handled).await;
+                    return self.send_pending(&mut kept, now, &mut handled.sends).await;
                 }
                 Claim::Lost(newer) => kept = newer,
             }
@@ -202,27 +234,29 @@ impl<S: Store, P: Sink> Detector<S, P> {
         &self,
         kept: &mut Kept,
         now: Timestamp,
-        handled: &mut Handled,
+        sends: &mut Sends,
     ) -> Outcomes<(), S, P> {
         let Some(pending) = &kept.pending else {
             return Ok(());
         };
         let sent = if kept.muted_until > now.as_second() {
             Sent::Muted
+        } else if pending.finding.repeats {
+            Sent::Repeated
         } else {
-            self.publish(pending, now).await?
+            self.publish(pending, now, sends).await?
         };
-        let confirmed = self.store.confirm(kept, sent).await.map_err(DetectorError::Store)?;
-        match sent {
-            Sent::Published => handled.published += 1,
-            Sent::Suppressed => handled.suppressed += 1,
-            Sent::Muted => handled.muted += 1,
-        }
-        *kept = confirmed;
+        *kept = self.store.confirm(kept, sent).await.map_err(DetectorError::Store)?;
+        sends.add(sent);
         Ok(())
     }
 
-    async fn publish(&self, pending: &Pending, now: Timestamp) -> Outcomes<Sent, S, P> {
+    async fn publish(
+        &self,
+        pending: &Pending,
+        now: Timestamp,
+        sends: &mut Sends,
+    ) -> Outcomes<Sent, S, P> {
         let finding = &pending.finding;
         let limit = self.settings.max_alerts_per_hour;
         // The hour of the claim: a finding that is tried again later gets the same answer, so
@@ -231,7 +265,10 @@ impl<S: Store, P: Sink> Detector<S, P> {
         let admission = self.store.admit_alert(&finding.id, limit, claimed_at).await;
         match admission.map_err(DetectorError::Store)? {
             Admission::Send => {
-                self.sink.publish(finding).await.map_err(DetectorError::Sink)?;
+                // Noted before it is sent: whoever gets it also gets its end.
+                self.store.note_open(pending, now).await.map_err(DetectorError::Store)?;
+                let receipt = self.sink.publish(finding).await.map_err(DetectorError::Sink)?;
+                sends.publish(receipt);
                 return Ok(Sent::Published);
             }
             Admission::AnnounceStorm => {

@@ -1,0 +1,75 @@
+//! What must be true of the ends of episodes: whoever was told of one is told of its end,
+//! not before it is over, and of what it came to.
+
+use std::collections::BTreeMap;
+
+use rattle::alert::json::FindingLine;
+use rattle::detection::finding::{Finding, Status};
+use rattle::detection::policy::MAX_AGE_SECONDS;
+use rattle::detection::{Policy, PrincipalState};
+use serde_json::Value;
+
+use super::oracle::Principal;
+
+/// The ends that were claimed, by their ids, and the order of messages.
+#[derive(Default)]
+pub struct Ends {
+    claimed: BTreeMap<String, Finding>,
+    messages: u64,
+    /// By principal's key: the number of the last message of either kind.
+    last_alarm: BTreeMap<String, u64>,
+    last_end: BTreeMap<String, u64>,
+}
+
+impl Ends {
+    /// An end is claimed. Gives what is wrong with that.
+    pub fn claim(
+        &mut self,
+        key: &str,
+        principal: Option<&Principal>,
+        ending: &Value,
+        policy: &Policy,
+    ) -> Option<String> {
+        let finding: Finding =
+            serde_json::from_str(ending["finding"]["S"].as_str().unwrap()).unwrap();
+        let at: i64 = ending["at"]["N"].as_str().unwrap().parse().unwrap();
+        let Some(principal) = principal else { return Some(format!("{key}: nobody's end")) };
+        let is_over = |state: &PrincipalState| {
+            state.episode_ends_at(policy).is_some_and(|end| end + MAX_AGE_SECONDS <= at)
+        };
+        let told = || principal.claims.values().filter(|claim| claim.messages > 0);
+        let is_end_of = |last: &Finding, state: &PrincipalState| {
+            is_over(state) && Finding::end(last, Some(state), policy) == finding
+        };
+        let is_true =
+            told().any(|claim| principal.ever.iter().any(|state| is_end_of(&claim.finding, state)));
+        let again = self.claimed.insert(finding.id.clone(), finding.clone());
+        if again.as_ref().is_some_and(|again| *again != finding) {
+            return Some(format!("{key}: an end with two contents: {finding:?}"));
+        }
+        (!is_true && again.is_none()).then(|| format!("{key}: no such end: {finding:?}"))
+    }
+
+    /// A message about a principal is published. Gives what is wrong with it.
+    pub fn publish(&mut self, key: &str, told: &Value, body: &str) -> Option<String> {
+        self.messages += 1;
+        if told["status"] != Status::Resolved.name() {
+            self.last_alarm.insert(key.to_owned(), self.messages);
+            return None;
+        }
+        self.last_end.insert(key.to_owned(), self.messages);
+        match self.claimed.get(told["id"].as_str().unwrap()) {
+            None => Some(format!("{key}: an end is published before it was claimed")),
+            Some(end) => (serde_json::to_string(&FindingLine::of(end)).unwrap() != body)
+                .then(|| format!("{key}: an end with two contents, one of them {body}")),
+        }
+    }
+
+    /// The principals that were told of last, and of no end since.
+    pub fn missing(&self) -> impl Iterator<Item = String> {
+        self.last_alarm
+            .iter()
+            .filter(|(key, alarm)| self.last_end.get(*key).is_none_or(|end| end < alarm))
+            .map(|(key, _)| format!("{key}: nobody is told of the end"))
+    }
+}
