@@ -22,6 +22,8 @@ use rattle::detection::{Scale, Signal};
 pub const MILESTONES: [usize; 3] = [7, 30, LAST_DAY];
 /// Days that the attacker has.
 pub const LAST_DAY: usize = 60;
+/// Days of a victim's habit, those of the attack included.
+const HABIT: i64 = HABIT_DAYS + 60;
 /// Secrets that the attacker knows the names of.
 pub const ACCOUNTS: [u32; 2] = [ACCOUNT_SECRETS, 1000];
 /// Days of a carrier's habit before the attack.
@@ -109,7 +111,9 @@ impl Strategy {
                     strategies.push(of(victim, Plan::ByBucket(period)));
                 }
             }
-            strategies.push(of(Victim::Fresh, Plan::Flood));
+            for victim in [Victim::Fresh, Victim::Slipped] {
+                strategies.push(of(victim, Plan::Flood));
+            }
         }
         strategies
     }
@@ -183,7 +187,7 @@ impl Thief {
     fn of(strategy: &Strategy) -> anyhow::Result<Self> {
         let mut chance = Chance::of(strategy.seed, "attacker", 0);
         let life = match strategy.victim {
-            Victim::Of(kind) => Some(live_for(HABIT_DAYS + LAST_DAY as i64, kind, &mut chance)),
+            Victim::Of(kind) => Some(live_for(HABIT, kind, &mut chance)),
             Victim::Fresh | Victim::Slipped => None,
         };
         let begin = life.as_ref().map_or(crate::life::EPOCH, |life| life.start);

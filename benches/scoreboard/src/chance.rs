@@ -6,7 +6,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp, Gamma, Poisson};
 
-/// One stream of chance. ChaCha gives the same numbers on every machine.
+/// One stream of chance. The generator gives the same numbers on every machine.
 #[derive(Clone, Debug)]
 pub struct Chance(ChaCha8Rng);
 

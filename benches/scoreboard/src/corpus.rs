@@ -113,6 +113,6 @@ fn written(
         serde_json::to_writer(&mut packed, &caller.record(event))?;
         packed.write_all(b"\n")?;
     }
-    packed.into_inner().map_err(|error| error.into_error())?.finish()?;
+    packed.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?;
     Ok(label)
 }

@@ -181,10 +181,7 @@ fn session_name(session: u32) -> String {
 
 /// A UUID of version 4 with these bits.
 fn event_id(id: u128) -> String {
-    let id = id & !(0xf << 76 | 0b11 << 62) | 0x4 << 76 | 0b10 << 62;
-    let text = format!("{id:032x}");
-    let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &text[part]);
-    format!("{a}-{b}-{c}-{d}-{e}")
+    uuid::Builder::from_random_bytes(id.to_be_bytes()).into_uuid().to_string()
 }
 
 fn record(name: &str, identity: Identity, event: &Event) -> Value {

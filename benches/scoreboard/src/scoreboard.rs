@@ -4,7 +4,7 @@ use rattle::detection::finding::Severity;
 use serde::Serialize;
 
 use crate::attack::Attack;
-use crate::attacker::{LAST_DAY, MILESTONES, Plan, Strategy, Victim};
+use crate::attacker::{MILESTONES, Plan, Strategy, Victim};
 use crate::delivery::Delivery;
 use crate::flood::{self, Masked};
 use crate::life::benign::Kind;
@@ -133,7 +133,9 @@ pub struct HaulRow {
     pub plan: Plan,
     /// Secrets that the attacker knows the names of.
     pub account: u32,
-    /// Different secrets tried without an alert in 7, 30 and 60 days.
+    /// Different secrets tried without an alert on the first day.
+    pub first_day: u32,
+    /// The same in 7, 30 and 60 days.
     pub secrets: [u32; 3],
     /// The most secrets of one day that counted as new.
     pub most_counted_in_a_day: u32,
@@ -186,6 +188,7 @@ impl Seed {
                 victim: strategy.victim,
                 plan: strategy.plan,
                 account: strategy.account,
+                first_day: haul.after(1),
                 secrets: MILESTONES.map(|days| haul.after(days)),
                 most_counted_in_a_day: haul.counted.iter().copied().max().unwrap_or(0),
                 noticed_on_day: haul.noticed_on_day,
@@ -378,6 +381,3 @@ fn rounded(value: f64) -> f64 {
 pub fn rivals() -> impl Iterator<Item = (usize, Rival)> {
     Rival::ALL.into_iter().enumerate()
 }
-
-/// The day of the last milestone, for charts.
-pub const DAYS: usize = LAST_DAY;

@@ -141,7 +141,7 @@ pub fn live_for(days: i64, kind: Kind, chance: &mut Chance) -> Life {
             life.attackable = (life.born + HOUR, life.born + 3 * DAY);
         }
         Kind::PolicyChange => {
-            let change = start + chance.within(15 * DAY..40 * DAY);
+            let broken = start + chance.within(15 * DAY..40 * DAY);
             let habit = match chance.within(0..3) {
                 0 => Kind::Steady,
                 1 => Kind::Hourly,
@@ -153,9 +153,9 @@ pub fn live_for(days: i64, kind: Kind, chance: &mut Chance) -> Life {
                 _ => chance.within(8..=40),
             };
             life.pool = chance.choose(ACCOUNT_SECRETS, secrets);
-            life.calls = slips(chance, (start, change), &life.pool);
-            life.calls.extend(calls_of(habit, chance, (change, watched.1), &life.pool));
-            life.attackable = (change + HOUR, change + 5 * DAY);
+            life.calls = slips(chance, (start, broken), &life.pool);
+            life.calls.extend(calls_of(habit, chance, (broken, watched.1), &life.pool));
+            life.attackable = (broken + HOUR, broken + 5 * DAY);
         }
         _ => {
             life.pool = pool_of(kind, chance);

@@ -8,8 +8,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::attack::Attack;
-use crate::attacker::{ACCOUNTS, Plan};
-use crate::scoreboard::{Cell, DAYS, Seed, rivals};
+use crate::attacker::{ACCOUNTS, LAST_DAY, Plan};
+use crate::scoreboard::{Cell, Seed, rivals};
 
 const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(0x1b, 0x1f, 0x24);
@@ -164,6 +164,9 @@ fn recall(area: &Area<'_>, seed: &Seed, carrier: &str) -> Result<(), DrawError> 
     Ok(())
 }
 
+/// A plan's name and colour, and whether a row is of it.
+type Line = (&'static str, RGBColor, fn(Plan) -> bool);
+
 /// Secrets tried, day by day.
 fn attacker(area: &Area<'_>, seed: &Seed) -> Result<(), DrawError> {
     let frame = Frame { left: 60, right: 560, top: 34, step: 0 };
@@ -173,7 +176,7 @@ fn attacker(area: &Area<'_>, seed: &Seed) -> Result<(), DrawError> {
     let up = |value: f64| {
         bottom - Frame { left: 0, right: bottom - frame.top, ..frame }.across(value, 0.0..most)
     };
-    let at = |day: f64| frame.across(day, 0.0..DAYS as f64);
+    let at = |day: f64| frame.across(day, 0.0..LAST_DAY as f64);
     for thousand in 0..=account / 1000 {
         let y = up(f64::from(thousand * 1000));
         line(area, [(frame.left, y), (frame.right, y)], &GRID.stroke_width(1))?;
@@ -198,7 +201,7 @@ fn attacker(area: &Area<'_>, seed: &Seed) -> Result<(), DrawError> {
         13,
         HPos::Left,
     )?;
-    let lines: [(&str, RGBColor, fn(Plan) -> bool); 4] = [
+    let lines: [Line; 4] = [
         ("fills the windows", HIGH, |plan| plan == Plan::Flood),
         ("chooses by bucket", MEDIUM, |plan| matches!(plan, Plan::ByBucket(_))),
         ("as many as go unnoticed", OURS, |plan| matches!(plan, Plan::Each(_))),
@@ -254,9 +257,9 @@ fn text(
     place: (i32, i32),
     colour: RGBColor,
     size: u32,
-    side: HPos,
+    anchor: HPos,
 ) -> Result<(), DrawError> {
-    let style = (FONT, size).into_font().color(&colour).pos(Pos::new(side, VPos::Top));
+    let style = (FONT, size).into_font().color(&colour).pos(Pos::new(anchor, VPos::Top));
     area.draw(&Text::new(words.to_owned(), place, style))
 }
 
@@ -275,7 +278,8 @@ fn svg(
     for (RGBColor(red, green, blue), dark) in DARK {
         let light = format!("#{red:02X}{green:02X}{blue:02X}");
         for attribute in ["fill", "stroke"] {
-            style.push_str(&format!(" [{attribute}=\"{light}\"] {{ {attribute}: {dark} }}"));
+            let selector = format!(" [{attribute}=\"{light}\"]");
+            style.extend([&*selector, " { ", attribute, ": ", dark, " }"]);
         }
     }
     style.push_str(" }</style>");
