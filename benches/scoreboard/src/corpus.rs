@@ -34,12 +34,12 @@ pub struct Label {
 }
 
 /// Writes so many principals of each kind, and so many carriers of each kind under every attack, a
-/// file each, and `labels.jsonl`.
+/// file each, and `labels.jsonl`. Carriers are left out that are not `wanted`.
 pub fn write(
     folder: &Path,
     seed: u64,
-    principals: u64,
-    carriers: u64,
+    (principals, carriers): (u64, u64),
+    wanted: impl Fn(Carrier) -> bool,
 ) -> anyhow::Result<Vec<Label>> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let mut labels = Vec::new();
@@ -61,7 +61,7 @@ pub fn write(
             labels.push(written(folder, &caller, &events, label)?);
         }
     }
-    for carrier in Carrier::all() {
+    for carrier in Carrier::all().filter(|carrier| wanted(*carrier)) {
         for number in 0..carriers {
             let attacked = Attacked::of(&Task { seed, carrier, number })?;
             labels.extend(each_attack(folder, carrier, &attacked)?);

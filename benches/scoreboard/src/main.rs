@@ -118,7 +118,7 @@ fn is_written(path: &Path, text: &str) -> anyhow::Result<bool> {
 
 fn written(options: &Corpus) -> anyhow::Result<bool> {
     let Corpus { seed, out, principals, carriers } = options;
-    let labels = corpus::write(out, *seed, *principals, *carriers)?;
+    let labels = corpus::write(out, *seed, (*principals, *carriers), |_| true)?;
     let records: usize = labels.iter().map(|label| label.records).sum();
     eprintln!("{} principals, {records} records", labels.len());
     Ok(true)

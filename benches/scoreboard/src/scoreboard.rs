@@ -14,6 +14,9 @@ use crate::measure::{Size, in_parallel};
 use crate::statistics::{poisson_interval, quantile, share_interval};
 use crate::watch::Rival;
 
+/// Kinds that change for good in the middle of their life, or scan as an attacker does.
+pub const CHANGES: [Kind; 3] = [Kind::New, Kind::PolicyChange, Kind::WeeklyScan];
+
 /// All of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scoreboard {
@@ -34,6 +37,8 @@ pub struct Seed {
     pub harmless: Vec<HarmlessRow>,
     /// The same for all kinds together.
     pub all_harmless: HarmlessRow,
+    /// Rattle's from day 15 on, without the kinds of [`CHANGES`].
+    pub without_changes: Rate,
     /// What was noticed of each attack on each carrier.
     pub attacks: Vec<Cell>,
     /// The same for all quiet and all noisy carriers.
@@ -203,7 +208,17 @@ impl Seed {
             .collect();
         let behind_a_flood =
             in_parallel(&floods, |(rate, attack)| flood::masked(seed, *rate, *attack, made))?;
-        Ok(Self { seed, harmless, all_harmless, attacks, summed, attacker, behind_a_flood })
+        let without_changes = HarmlessRow::learnt_without(&harmless, &CHANGES);
+        Ok(Self {
+            seed,
+            harmless,
+            all_harmless,
+            without_changes,
+            attacks,
+            summed,
+            attacker,
+            behind_a_flood,
+        })
     }
 
     /// The most that the attacker who knows everything gets through with such a plan, in the larger
@@ -261,7 +276,7 @@ impl HarmlessRow {
     }
 
     /// Rattle's false alerts without those of some kinds, from day 15 on.
-    pub fn learnt_without(rows: &[Self], kinds: &[Kind]) -> Rate {
+    fn learnt_without(rows: &[Self], kinds: &[Kind]) -> Rate {
         let rows = rows.iter().filter(|row| !kinds.iter().any(|kind| kind.name() == row.kind));
         let (mut days, mut alerts) = (0.0, [0; 3]);
         for row in rows {

@@ -34,14 +34,19 @@ fn a_seed_gives_the_same_bytes() {
 #[test]
 fn replay_of_the_written_corpus_finds_what_the_scoreboard_counts() {
     let folder = tempfile::tempdir().unwrap();
-    let labels = corpus::write(folder.path(), 3, 1, 1).unwrap();
-    let attacks = Carrier::all().count() * Attack::ALL.len();
+    let labels = corpus::write(folder.path(), 3, (1, 1), Carrier::is_quiet).unwrap();
+    let attacks = quiet().count() * Attack::ALL.len();
     assert_eq!(labels.len(), Kind::ALL.len() + attacks);
 
     let replayed = replayed(folder.path());
     let watched = watched(3);
     assert!(watched.len() > attacks, "{} findings", watched.len());
     assert_eq!(replayed, watched);
+}
+
+/// Carriers with few calls of their own.
+fn quiet() -> impl Iterator<Item = Carrier> {
+    Carrier::all().filter(|carrier| carrier.is_quiet())
 }
 
 /// The findings of a replay: who, and the finding's id.
@@ -76,7 +81,7 @@ fn watched(seed: u64) -> BTreeSet<(String, String)> {
         let caller = Caller::of(kind, 0, kind.name()).unwrap();
         watch(&caller, &recorded(&life.calls, &mut chance), &mut findings);
     }
-    for carrier in Carrier::all() {
+    for carrier in quiet() {
         let attacked = Attacked::of(&Task { seed, carrier, number: 0 }).unwrap();
         for (attack, strike, events) in &attacked.strikes {
             let caller = attacked.caller.renamed(attack.name()).unwrap();

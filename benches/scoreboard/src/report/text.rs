@@ -15,6 +15,18 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Lines of a page; of a list, those of each of its points.
+pub(super) fn wrapped(text: &str) -> String {
+    let wrapped: Vec<String> = text
+        .split('\n')
+        .map(|line| {
+            let indent = if line.starts_with("- ") { "  " } else { "" };
+            textwrap::fill(line, textwrap::Options::new(100).subsequent_indent(indent))
+        })
+        .collect();
+    wrapped.join("\n")
+}
+
 /// A rate: three significant places are enough.
 pub(super) fn rate(value: f64) -> String {
     match value {

@@ -1,6 +1,6 @@
 //! The attacker who knows everything, and the flood.
 
-use super::super::text::{minutes, or_dash, table, whole};
+use super::super::text::{minutes, or_dash, table, whole, wrapped};
 use super::table_of;
 use crate::attacker::{ACCOUNTS, MILESTONES, Plan, Victim};
 use crate::flood;
@@ -89,10 +89,13 @@ pub(super) fn victims_table(seed: &Seed) -> String {
         })
         .collect();
     format!(
-        "All strategies in the account of {} secrets, seed {}. *Noticed*: a call of the victim itself \
-         raised an alert that it would not have raised, which ends the strategy.\n\n{}",
-        whole(u64::from(account)),
-        seed.seed,
+        "{}\n{}",
+        wrapped(&format!(
+            "All strategies in the account of {} secrets, seed {}. *Noticed*: a call of the victim \
+             itself raised an alert that it would not have raised, which ends the strategy.\n",
+            whole(u64::from(account)),
+            seed.seed
+        )),
         table(&head, &rows)
     )
 }

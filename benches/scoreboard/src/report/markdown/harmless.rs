@@ -1,12 +1,9 @@
 //! False alerts.
 
-use super::super::text::{rate, rate_with};
+use super::super::text::{rate, rate_with, wrapped};
 use super::{seeds, table_of};
 use crate::life::benign::Kind;
 use crate::scoreboard::{HarmlessRow, Scoreboard, Seed, rivals};
-
-/// Kinds that change for good in the middle of their life, or scan as an attacker does.
-const CHANGES: [Kind; 3] = [Kind::New, Kind::PolicyChange, Kind::WeeklyScan];
 
 pub(super) fn detectors_table(scoreboard: &Scoreboard) -> String {
     let mut head = seeds(scoreboard, &["from day 15 on"]);
@@ -70,21 +67,21 @@ pub(super) fn mixes(scoreboard: &Scoreboard) -> String {
         .seeds
         .iter()
         .map(|seed| {
-            let rate = HarmlessRow::learnt_without(&seed.harmless, &CHANGES);
+            let rate = seed.without_changes;
             format!(
-                "{} ({} of medium or high) at seed {}",
+                "{}, of medium or high {}, at seed {}",
                 rate_with(rate.per_1000, rate.interval),
                 self::rate(rate.medium_or_high_per_1000),
                 seed.seed
             )
         })
         .collect();
-    format!(
+    wrapped(&format!(
         "Nearly all of it comes from three kinds: *new*, *policy-change* and *weekly-scan*. The first \
          two change for good after day 14, and one finding about that is meant; the third does what \
          an attacker does. Without the three: {}.\n",
-        rates.join(", ")
-    )
+        rates.join("; ")
+    ))
 }
 
 pub(super) fn rivals_by_kind(seed: &Seed) -> String {

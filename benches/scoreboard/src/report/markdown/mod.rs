@@ -11,7 +11,7 @@ use self::attacks::{
 };
 use self::harmless::{detectors_table, kinds_table, mixes, rivals_by_kind};
 use super::goals::goals;
-use super::text::{or_dash, table, whole};
+use super::text::{or_dash, table, whole, wrapped};
 use crate::attack::Attack;
 use crate::life::benign::Kind;
 use crate::scoreboard::{Scoreboard, Seed};
@@ -86,6 +86,11 @@ fn goals_table(scoreboard: &Scoreboard) -> String {
     format!("## What is asked of the defaults\n\n{}", table_of(&head, &rows))
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "days")]
+fn whole_days(days: f64) -> String {
+    whole(days.round() as u64)
+}
+
 fn corpus(scoreboard: &Scoreboard) -> String {
     let size = &scoreboard.size;
     let kinds =
@@ -96,7 +101,7 @@ fn corpus(scoreboard: &Scoreboard) -> String {
     let first = scoreboard.seeds.first();
     let days = or_dash(first, |seed| {
         let all = &seed.all_harmless;
-        let days = [all.learning, all.learnt].map(|rate| format!("{:.0}", rate.principal_days));
+        let days = [all.learning, all.learnt].map(|rate| whole_days(rate.principal_days));
         format!(
             "{} denials in {} principal-days of learning and {} after it",
             whole(all.denials),
@@ -104,7 +109,7 @@ fn corpus(scoreboard: &Scoreboard) -> String {
             days[1]
         )
     });
-    format!(
+    wrapped(&format!(
         "## The corpus\n\nOf each kind {} harmless principals of 45 days, {days} at the first seed. \
          Of each kind {} carriers, and every attack on each of them. Lives begin on any day of the 14 \
          that a generation of known secrets has. The account has 4,000 secrets. Callers name them by \
@@ -113,5 +118,5 @@ fn corpus(scoreboard: &Scoreboard) -> String {
          number.\n\nHarmless, where ranges are drawn by order of magnitude:\n\n{kinds}\nAttacks, \
          always on secrets that the principal is not used to:\n\n{attacks}",
         size.harmless, size.carriers
-    )
+    ))
 }
