@@ -14,26 +14,28 @@ use super::goals::goals;
 use super::text::{or_dash, table, whole, wrapped};
 use crate::attack::Attack;
 use crate::life::benign::Kind;
-use crate::scoreboard::{Scoreboard, Seed};
+use crate::scoreboard::{Phase, Scoreboard, Seed};
 
 /// All of it. Where one seed is shown, it is the first.
 pub(super) fn page(scoreboard: &Scoreboard, first: &Seed) -> String {
     let mut parts = vec![include_str!("../parts/head.md").to_owned(), goals_table(scoreboard)];
     parts.push(include_str!("../parts/alerts.md").to_owned());
-    parts.push("![](scoreboard/detectors.svg)\n".to_owned());
+    parts.push("![False alerts by detector](scoreboard/detectors.svg)\n".to_owned());
     parts.push(detectors_table(scoreboard));
     parts.push("### By kind of principal\n".to_owned());
-    parts.push("![](scoreboard/kinds.svg)\n".to_owned());
-    parts.push(kinds_table(scoreboard));
+    parts.push("![False alerts by kind of principal](scoreboard/kinds.svg)\n".to_owned());
+    parts.push(kinds_table(scoreboard, Phase::Learnt));
     parts.push(mixes(scoreboard));
-    parts.push("The other rules, from day 15 on:\n".to_owned());
-    parts.push(rivals_by_kind(first));
+    parts.push(rivals_by_kind(first, Phase::Learnt));
+    parts.push("### While it learns\n".to_owned());
+    parts.push(kinds_table(scoreboard, Phase::Learning));
+    parts.push(rivals_by_kind(first, Phase::Learning));
     parts.push(include_str!("../parts/attacks.md").to_owned());
     for (name, title) in
         [("quiet", "### On quiet carriers\n"), ("noisy", "### On noisy carriers\n")]
     {
         parts.push(title.to_owned());
-        parts.push(format!("![](scoreboard/recall-{name}.svg)\n"));
+        parts.push(format!("![Recall on {name} carriers](scoreboard/recall-{name}.svg)\n"));
         parts.push(recall_table(scoreboard, name));
         parts.push("Until the first alert, and how many alerts an attack gives:\n".to_owned());
         parts.push(alerts_table(first, name));
@@ -47,7 +49,9 @@ pub(super) fn page(scoreboard: &Scoreboard, first: &Seed) -> String {
     parts.push(delivery_table(scoreboard));
     parts.push(delivery_alerts(scoreboard));
     parts.push(include_str!("../parts/attacker.md").to_owned());
-    parts.push("![](scoreboard/attacker.svg)\n".to_owned());
+    parts.push(
+        "![Secrets that an attacker gets through, by day](scoreboard/attacker.svg)\n".to_owned(),
+    );
     parts.push(attacker_table(scoreboard));
     parts.push(victims_table(first));
     parts.push(include_str!("../parts/flood.md").to_owned());
