@@ -59,6 +59,9 @@ settings! {
     TOPIC_ARN = "RATTLE_TOPIC_ARN", "", "the ARN of an SNS topic";
     CHAT_TOPIC_ARN = "RATTLE_CHAT_TOPIC_ARN", "", "the ARN of an SNS topic, or nothing";
     MACHINE_FORMAT = "RATTLE_MACHINE_FORMAT", "rattle", "rattle, asff or ocsf";
+    MODE = "RATTLE_MODE", "live", "live or shadow";
+    WEEKLY_DIGEST = "RATTLE_WEEKLY_DIGEST", "false", "true or false";
+    WATCH_READS = "RATTLE_WATCH_READS", "false", "true or false";
 }
 
 /// All settings, valid.
@@ -78,6 +81,22 @@ pub struct Settings {
     pub chat_topic_arn: Option<String>,
     /// What subscribers get that are programs, and who reads the findings of a replay.
     pub machine_format: MachineFormat,
+    /// Whether findings are sent.
+    pub mode: Mode,
+    /// Whether what is not sent, ignored or low is noted for a weekly digest.
+    pub weekly_digest: bool,
+    /// Whether secrets are watched that a principal reads after it was refused others.
+    pub watch_reads: bool,
+}
+
+/// Whether findings are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// They are.
+    #[default]
+    Live,
+    /// They are recorded only: in the log, the metrics and the digest.
+    Shadow,
 }
 
 /// Everything that is wrong with the settings.
@@ -210,6 +229,9 @@ impl Reader {
             topic_arn: self.one(TOPIC_ARN, optional(is_topic_arn)),
             chat_topic_arn: self.one(CHAT_TOPIC_ARN, optional(is_topic_arn)),
             machine_format: self.one(MACHINE_FORMAT, machine_format),
+            mode: self.one(MODE, mode),
+            weekly_digest: self.one(WEEKLY_DIGEST, switch),
+            watch_reads: self.one(WATCH_READS, switch),
         };
         if self.faults.is_empty() { Ok(settings) } else { Err(Faults(self.faults)) }
     }
@@ -293,6 +315,18 @@ fn is_topic_arn(text: &str) -> bool {
             && account.bytes().all(|b| b.is_ascii_digit())
             && !name.is_empty()
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)))
+}
+
+fn mode(text: &str) -> Option<Mode> {
+    match text {
+        "live" => Some(Mode::Live),
+        "shadow" => Some(Mode::Shadow),
+        _ => None,
+    }
+}
+
+fn switch(text: &str) -> Option<bool> {
+    text.parse().ok()
 }
 
 fn machine_format(text: &str) -> Option<MachineFormat> {

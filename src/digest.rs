@@ -1,9 +1,156 @@
-//! SHA-256 of a text, cut to the bytes that are kept of it.
+//! What a week came to besides the alerts that were sent: findings that were not, denials that
+//! were ignored, and what is low.
 
-use sha2::{Digest, Sha256};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-/// The first `N` bytes of the digest, at most 32.
-pub(crate) fn sha256_start<const N: usize>(text: &str) -> [u8; N] {
-    let digest = Sha256::digest(text.as_bytes());
-    std::array::from_fn(|i| digest[i])
+use crate::text::Text;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+const SECONDS_PER_WEEK: i64 = 7 * SECONDS_PER_DAY;
+/// 1970-01-05: the first Monday of the epoch.
+const FIRST_MONDAY: i64 = 4 * SECONDS_PER_DAY;
+
+/// Why a finding is in the digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listed {
+    /// Its principal is muted.
+    Muted,
+    /// The storm guard held it back.
+    HeldBack,
+    /// It says what was told of a broken workload.
+    Repeated,
+    /// The detector runs in shadow mode.
+    Shadow,
+    /// It was sent, and its severity is low.
+    Low,
+}
+
+impl Listed {
+    /// All reasons, in the order in which they are told.
+    pub const ALL: [Self; 5] =
+        [Self::Muted, Self::HeldBack, Self::Repeated, Self::Shadow, Self::Low];
+
+    /// Name in the table and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Muted => "muted",
+            Self::HeldBack => "held_back",
+            Self::Repeated => "repeated",
+            Self::Shadow => "shadow",
+            Self::Low => "low",
+        }
+    }
+
+    /// The one with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|listed| listed.name() == name)
+    }
+}
+
+/// A week, from Monday to Monday in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Week(i64);
+
+impl Week {
+    /// The last whole week before this time, in epoch seconds.
+    pub const fn before(time: i64) -> Self {
+        Self((time - FIRST_MONDAY).div_euclid(SECONDS_PER_WEEK) - 1)
+    }
+
+    /// The week that holds this time, in epoch seconds.
+    pub const fn holding(time: i64) -> Self {
+        Self((time - FIRST_MONDAY).div_euclid(SECONDS_PER_WEEK))
+    }
+
+    /// Number of the week since the epoch.
+    pub const fn number(self) -> i64 {
+        self.0
+    }
+
+    /// Its first second, in epoch seconds.
+    pub const fn begin(self) -> i64 {
+        FIRST_MONDAY + self.0 * SECONDS_PER_WEEK
+    }
+
+    /// Its last second, in epoch seconds.
+    pub const fn end(self) -> i64 {
+        self.begin() + SECONDS_PER_WEEK - 1
+    }
+}
+
+/// The findings of one principal in a digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// How many.
+    pub findings: u64,
+    /// When the newest was claimed, in epoch seconds.
+    pub last_at: i64,
+    /// What was seen then.
+    pub last: Text,
+}
+
+/// What one week came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    week: Week,
+    by_reason: BTreeMap<Listed, u64>,
+    principals: BTreeMap<Text, Listing>,
+    /// By entry of `RATTLE_IGNORE`: denials, at the least.
+    ignored: BTreeMap<Text, u64>,
+}
+
+impl Digest {
+    /// Of a week in which nothing happened.
+    pub const fn of(week: Week) -> Self {
+        Self {
+            week,
+            by_reason: BTreeMap::new(),
+            principals: BTreeMap::new(),
+            ignored: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a finding: whose, when in epoch seconds, and what was seen.
+    pub fn add_finding(&mut self, listed: Listed, principal: Text, time: i64, what: Text) {
+        *self.by_reason.entry(listed).or_default() += 1;
+        let listing = self.principals.entry(principal).or_insert_with(|| Listing {
+            findings: 0,
+            last_at: time,
+            last: what.clone(),
+        });
+        listing.findings += 1;
+        if time >= listing.last_at {
+            (listing.last_at, listing.last) = (time, what);
+        }
+    }
+
+    /// Adds denials that an entry of `RATTLE_IGNORE` left alone.
+    pub fn add_ignored(&mut self, entry: Text, denials: u64) {
+        *self.ignored.entry(entry).or_default() += denials;
+    }
+
+    /// Findings with this reason.
+    pub fn findings(&self, listed: Listed) -> u64 {
+        self.by_reason.get(&listed).copied().unwrap_or(0)
+    }
+
+    /// The week.
+    pub const fn week(&self) -> Week {
+        self.week
+    }
+
+    /// Principals, the one with the most findings first.
+    pub fn principals(&self) -> Vec<(&Text, &Listing)> {
+        let mut principals: Vec<_> = self.principals.iter().collect();
+        principals.sort_by_key(|(_, listing)| Reverse(listing.findings));
+        principals
+    }
+
+    /// Entries of `RATTLE_IGNORE` with the denials they left alone, most first.
+    pub fn ignored(&self) -> Vec<(&Text, u64)> {
+        let mut ignored: Vec<_> = self.ignored.iter().map(|(entry, n)| (entry, *n)).collect();
+        ignored.sort_by_key(|(_, denials)| Reverse(*denials));
+        ignored
+    }
 }

@@ -1,5 +1,7 @@
 //! The Lambda function: one EventBridge event in, one delivery to the detector.
 
+mod ignored;
+
 use std::time::Duration;
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
@@ -9,11 +11,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
+use self::ignored::IgnoredCounts;
 use crate::cloudtrail::record::{CLOUDTRAIL_DETAIL_TYPE, Detail};
 use crate::cloudtrail::{Denial, Malformed, Record};
 use crate::detection::finding::Finding;
 use crate::detector::closing::{Closed, NotClosed};
 use crate::detector::{Detector, DetectorError, Failed};
+use crate::digest::Week;
 use crate::sink::Sink;
 use crate::sink::sns::SnsError;
 use crate::store::dynamodb::{DynamoDbError, DynamoDbStore};
@@ -56,6 +60,8 @@ pub enum Failure {
 pub enum Task {
     /// Tell the ends of episodes that are over.
     CloseEpisodes {},
+    /// Send the digest of the last week.
+    SendDigest {},
 }
 
 /// Why an event is rejected.
@@ -112,12 +118,13 @@ pub struct Function<P> {
     detector: Detector<DynamoDbStore, P>,
     /// ARN of the role the function runs under: its own denials would only feed themselves.
     own_role: Option<String>,
+    ignored: IgnoredCounts,
 }
 
 impl<P: Sink<Error = SnsError>> Function<P> {
     /// A function over this detector.
     pub fn new(detector: Detector<DynamoDbStore, P>, own_role: Option<String>) -> Self {
-        Self { detector, own_role }
+        Self { detector, own_role, ignored: IgnoredCounts::default() }
     }
 
     /// Handles one event that arrived `now`, and writes its metrics.
@@ -146,10 +153,19 @@ impl<P: Sink<Error = SnsError>> Function<P> {
             }
             Err(rejection) => return Err(Failure::Rejected(rejection)),
         };
-        let Some(denial) = denial.filter(|denial| !self.is_ignored(denial)) else {
+        let settings = self.detector.settings();
+        if denial.is_none() && settings.watch_reads {
+            return self.deliver_read(event, now, metrics).await;
+        }
+        let Some(denial) = denial.filter(|denial| !self.is_own(denial)) else {
             metrics.ignored += 1;
             return Ok(());
         };
+        if settings.ignored.holds(&denial) {
+            metrics.ignored += 1;
+            self.note_ignored(&denial, now).await;
+            return Ok(());
+        }
         let age = now.duration_since(denial.time()).max(SignedDuration::ZERO);
         let (handled, result) = match self.detector.handle(&denial, age, now).await {
             Ok(handled) => (Some(handled), Ok(())),
@@ -164,12 +180,42 @@ impl<P: Sink<Error = SnsError>> Function<P> {
         result
     }
 
+    /// A secret that was read, if the event is one.
+    async fn deliver_read(
+        &self,
+        event: &RawValue,
+        now: Timestamp,
+        metrics: &mut Metrics,
+    ) -> Result<(), Failure> {
+        let read = Record::read_in(event.get().as_bytes());
+        let Some(read) = read.map_err(|malformed| Failure::Rejected(malformed.into()))? else {
+            metrics.ignored += 1;
+            return Ok(());
+        };
+        let handled = self.detector.handle_read(&read, now).await?;
+        if handled.is_of_episode {
+            metrics.reads += 1;
+        } else {
+            metrics.ignored += 1;
+        }
+        metrics.send(handled.sends);
+        if let Some(finding) = &handled.finding {
+            metrics.finding = Some(finding.severity);
+            log(finding, handled.sends.kept_back());
+        }
+        Ok(())
+    }
+
     async fn run(&self, task: Task, now: Timestamp, metrics: &mut Metrics) -> Result<(), Failure> {
         let (closed, result) = match task {
             Task::CloseEpisodes {} => match self.detector.close_episodes(now, CLOSING).await {
                 Ok(closed) => (closed, Ok(())),
                 Err(NotClosed { error, closed }) => (closed, Err(error.into())),
             },
+            Task::SendDigest {} => {
+                let week = Week::before(now.as_second());
+                return Ok(self.detector.send_digest(week).await?);
+            }
         };
         let Closed { ends, sends } = closed;
         metrics.send(sends);
@@ -180,9 +226,24 @@ impl<P: Sink<Error = SnsError>> Function<P> {
         result
     }
 
-    fn is_ignored(&self, denial: &Denial) -> bool {
-        let is_own = self.own_role.as_deref().is_some_and(|own| is_role(denial, own));
-        is_own || self.detector.settings().ignored.holds(denial)
+    fn is_own(&self, denial: &Denial) -> bool {
+        self.own_role.as_deref().is_some_and(|own| is_role(denial, own))
+    }
+
+    /// Counts a denial of an ignored principal for the digest. It is ignored all the same if
+    /// that fails, and counted with the next.
+    async fn note_ignored(&self, denial: &Denial, now: Timestamp) {
+        let settings = self.detector.settings();
+        let Some(entry) = settings.ignored.entry_of(denial).filter(|_| settings.weekly_digest)
+        else {
+            return;
+        };
+        let (entry, now) = (entry.text(), now.as_second());
+        let Some(denials) = self.ignored.add(entry, now) else { return };
+        match self.detector.store().add_ignored(entry, denials, now).await {
+            Ok(()) => self.ignored.written(entry, now),
+            Err(error) => warn!(error = %error, "ignored denials are not noted for the digest"),
+        }
     }
 }
 

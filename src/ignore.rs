@@ -18,6 +18,8 @@ pub struct IgnoredPrincipals(Vec<Entry>);
 /// One entry: `GLOB`, `GLOB;until=2026-12-31`, `GLOB;above=50`, or both in any order.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// As it was written.
+    text: String,
     glob: WildMatch,
     /// The first moment at which it no longer applies.
     ends: Option<Timestamp>,
@@ -56,6 +58,12 @@ impl IgnoredPrincipals {
         self.of(denial) == Ignored::Entirely
     }
 
+    /// The entry without a ceiling that holds the principal of this denial.
+    pub fn entry_of(&self, denial: &Denial) -> Option<&Entry> {
+        let names = denial.principal().names(denial.session());
+        self.0.iter().find(|entry| entry.above.is_none() && entry.applies(denial, &names))
+    }
+
     /// What applies to this denial at its time. Where several entries do, each may widen
     /// what the others leave alone.
     pub fn of(&self, denial: &Denial) -> Ignored {
@@ -64,11 +72,7 @@ impl IgnoredPrincipals {
             return ignored;
         }
         let names = denial.principal().names(denial.session());
-        let applies = |entry: &&Entry| {
-            entry.ends.is_none_or(|ends| denial.time() < ends)
-                && names.iter().any(|name| entry.glob.matches(name))
-        };
-        for entry in self.0.iter().filter(applies) {
+        for entry in self.0.iter().filter(|entry| entry.applies(denial, &names)) {
             ignored = match (ignored, entry.above) {
                 (Ignored::Entirely, _) | (_, None) => Ignored::Entirely,
                 (Ignored::UpTo(most), Some(above)) => Ignored::UpTo(most.max(above)),
@@ -76,6 +80,18 @@ impl IgnoredPrincipals {
             };
         }
         ignored
+    }
+}
+
+impl Entry {
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn applies(&self, denial: &Denial, names: &[String]) -> bool {
+        self.ends.is_none_or(|ends| denial.time() < ends)
+            && names.iter().any(|name| self.glob.matches(name))
     }
 }
 
@@ -88,7 +104,8 @@ impl FromStr for Entry {
         }
         let mut parts = text.split(';');
         let glob = parts.next().filter(|glob| !glob.is_empty()).ok_or(NoEntry)?;
-        let mut entry = Self { glob: WildMatch::new(glob), ends: None, above: None };
+        let glob = WildMatch::new(glob);
+        let mut entry = Self { text: text.to_owned(), glob, ends: None, above: None };
         for part in parts {
             let (bound, value) = part.split_once('=').ok_or(NoEntry)?;
             match bound {

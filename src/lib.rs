@@ -20,12 +20,13 @@ pub mod cloudtrail;
 pub mod config;
 pub mod detection;
 pub mod detector;
-mod digest;
+pub mod digest;
 #[cfg(feature = "lambda")]
 pub mod function;
 pub mod ignore;
 #[cfg(feature = "cli")]
 pub mod replay;
+mod sha256;
 pub mod sink;
 pub mod store;
 #[cfg(feature = "lambda")]

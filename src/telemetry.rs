@@ -18,9 +18,9 @@ use crate::store::dynamodb::Usage;
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "Rattle";
 
-const COUNTS: usize = 14;
+const COUNTS: usize = 16;
 
-/// Counts of one invocation: `received = counted + duplicates + saturated + ignored +
+/// Counts of one invocation: `received = counted + duplicates + saturated + reads + ignored +
 /// rejected`, unless it failed and comes again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
@@ -32,6 +32,8 @@ pub struct Metrics {
     pub late: u32,
     /// Denials past 256 in one window.
     pub saturated: u32,
+    /// Secrets read while an episode of their reader was open.
+    pub reads: u32,
     /// Other events, and denials of ignored principals.
     pub ignored: u32,
     /// Events that cannot be used.
@@ -46,6 +48,8 @@ pub struct Metrics {
     pub alerts_muted: u32,
     /// Alerts of broken workloads that were told of.
     pub alerts_repeated: u32,
+    /// Alerts that shadow mode keeps.
+    pub alerts_shadowed: u32,
     /// Alerts sent that chat does not show.
     pub chat_not_published: u32,
     /// Episodes whose end was sent.
@@ -73,6 +77,7 @@ impl Metrics {
         self.alerts_suppressed += sends.suppressed;
         self.alerts_muted += sends.muted;
         self.alerts_repeated += sends.repeated;
+        self.alerts_shadowed += sends.shadowed;
         self.chat_not_published += sends.chat_failed;
     }
 
@@ -89,12 +94,14 @@ impl Metrics {
             ("Duplicates", self.duplicates),
             ("Late", self.late),
             ("Saturated", self.saturated),
+            ("Reads", self.reads),
             ("Ignored", self.ignored),
             ("Rejected", self.rejected),
             ("AlertsPublished", self.alerts_published),
             ("AlertsSuppressed", self.alerts_suppressed),
             ("AlertsMuted", self.alerts_muted),
             ("AlertsRepeated", self.alerts_repeated),
+            ("AlertsShadowed", self.alerts_shadowed),
             ("ChatNotPublished", self.chat_not_published),
             ("EpisodesResolved", self.episodes_resolved),
             ("DynamoDbRequests", usage.requests),

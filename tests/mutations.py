@@ -42,18 +42,18 @@ def condition(name, constant, old, other, test="faults::whatever"):
 
 
 MUTATIONS = [
-    condition("count an id of the open window again", "COUNTS", "NOT contains(#ids, :digest)", "#format = :format"),
-    condition("count an id of the window before again", "COUNTS", "NOT contains(#ids_prev, :digest)", "#format = :format"),
+    condition("count an id of the open window again", "COUNTS", "NOT contains(ids, :digest)", "#format = :format"),
+    condition("count an id of the window before again", "COUNTS", "NOT contains(ids_prev, :digest)", "#format = :format"),
     condition("count in an older window", "COUNTS", "#window >= :window", "#format = :format"),
     condition("roll whatever the version", "IS_UNCHANGED", "#version = :version", "#format = :format"),
-    condition("put over an item that is there", "IS_NEW", "attribute_not_exists(#principal)", "#expires_at > :now"),
-    condition("claim whatever the alert_seq", "IS_CLAIMABLE", "#alert_seq = :seq", "#window = :window"),
+    condition("put over an item that is there", "IS_NEW", "attribute_not_exists(principal)", "expires_at > :now"),
+    condition("claim whatever the alert_seq", "IS_CLAIMABLE", "alert_seq = :seq", "#window = :window"),
     # Whoever closes a window claims what is due, so alert_seq alone tells most of the time;
     # and a hit is seldom noted just then.
-    condition("claim for a window that closed", "IS_CLAIMABLE", "#window = :window", "#alert_seq = :seq", REGRESSIONS),
-    condition("claim over a hit noted since", "IS_CLAIMABLE", "#hit_window = :noted", "#window = :window", REGRESSIONS),
-    condition("confirm whatever waits", "IS_OURS", "#alert_seq = :seq", "attribute_exists(#pending)"),
-    condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "#alert_seq = :seq", REGRESSIONS),
+    condition("claim for a window that closed", "IS_CLAIMABLE", "#window = :window", "alert_seq = :seq", REGRESSIONS),
+    condition("claim over a hit noted since", "IS_CLAIMABLE", "hit_window = :noted", "#window = :window", REGRESSIONS),
+    condition("confirm whatever waits", "IS_OURS", "alert_seq = :seq", "attribute_exists(pending)"),
+    condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "alert_seq = :seq", REGRESSIONS),
     Mutation(
         "note both signals' hits as they were read",
         "src/store/dynamodb.rs",
@@ -62,28 +62,28 @@ MUTATIONS = [
     ),
     Mutation(
         "confirm before publish",
-        "src/detector.rs",
-        "            self.publish(pending, now).await?",
+        "src/detector/mod.rs",
+        "            self.publish(pending, now, sends).await?",
         "            let pending = pending.clone();\n"
         "            self.store.confirm(kept, Sent::Published).await.map_err(DetectorError::Store)?;\n"
-        "            self.publish(&pending, now).await?",
+        "            self.publish(&pending, now, sends).await?",
     ),
     Mutation(
         "publish before claim",
-        "src/detector.rs",
+        "src/detector/mod.rs",
         "            let claim = self.store.claim(&kept, &decision, pending).await;",
-        "            self.publish(&pending, now).await?;\n"
+        "            self.publish(&pending, now, &mut handled.sends).await?;\n"
         "            let claim = self.store.claim(&kept, &decision, pending).await;",
     ),
     Mutation(
         "confirm although the topic refused",
-        "src/detector.rs",
+        "src/detector/mod.rs",
         "self.sink.publish(finding).await.map_err(DetectorError::Sink)?;",
-        "let _ = self.sink.publish(finding).await;",
+        "self.sink.publish(finding).await.unwrap_or_default();",
     ),
     Mutation(
         "look at no duplicate",
-        "src/detector.rs",
+        "src/detector/mod.rs",
         "        match self.report(kept, denial, now, policy, &mut handled).await {",
         "        if outcome == Outcome::Duplicate {\n            return Ok(handled);\n        }\n"
         "        match self.report(kept, denial, now, policy, &mut handled).await {",
@@ -102,11 +102,50 @@ MUTATIONS = [
     ),
     Mutation(
         "ask for a storm in the hour of the attempt",
-        "src/detector.rs",
+        "src/detector/mod.rs",
         "self.store.admit_alert(&finding.id, limit, claimed_at)",
         "self.store.admit_alert(&finding.id, limit, now.max(claimed_at))",
         REGRESSIONS,
     ),
+    Mutation(
+        "note an episode after its alert was sent",
+        "src/detector/mod.rs",
+        "                self.store.note_open(pending, now).await.map_err(DetectorError::Store)?;\n"
+        "                let receipt = self.sink.publish(finding).await.map_err(DetectorError::Sink)?;",
+        "                let receipt = self.sink.publish(finding).await.map_err(DetectorError::Sink)?;\n"
+        "                self.store.note_open(pending, now).await.map_err(DetectorError::Store)?;",
+    ),
+    Mutation(
+        "tell an end although a finding waits",
+        "src/detector/closing.rs",
+        "            && let Some(pending) = &kept.pending\n",
+        "            && let Some(pending) = kept.pending.as_ref().filter(|_| kept.version == u64::MAX)\n",
+    ),
+    Mutation(
+        "tell an end before those who come late",
+        "src/detector/closing.rs",
+        "const LATE_SECONDS: i64 = MAX_AGE_SECONDS;",
+        "const LATE_SECONDS: i64 = -MAX_AGE_SECONDS;",
+    ),
+    Mutation(
+        "take an end for told before it is",
+        "src/detector/closing.rs",
+        "        let is_ours = self.store.claim_end(episode, &ending, stale).await;",
+        "        self.store.confirm_end(episode).await.map_err(DetectorError::Store)?;\n"
+        "        let is_ours = self.store.claim_end(episode, &ending, stale).await;\n"
+        "        self.store.confirm_end(episode).await.map_err(DetectorError::Store)?;",
+    ),
+    Mutation(
+        "look at an episode as soon as its alert is sent",
+        "src/store/dynamodb/episodes.rs",
+        "const FIRST_LOOK_SECONDS: i64 = 900;",
+        "const FIRST_LOOK_SECONDS: i64 = -9_000;",
+    ),
+    condition("end an episode of which more was told", "IS_ENDABLE", "finding_id = :id", "attribute_exists(finding_id)", "episodes::"),
+    condition("end an episode that another run ends", "IS_ENDABLE", "ending.#at <= :stale", "finding_id = :id", "episodes::"),
+    condition("take an episode off whose end nobody claimed", "IS_ENDED", "attribute_exists(ending)", "finding_id = :id", "episodes::"),
+    condition("note a read twice", "IS_READABLE", "NOT contains(read_ids, :digest)", "episode = :episode", "reads::"),
+    condition("tell twice that a principal was let in", "IS_LET_IN_CLAIMABLE", "attribute_not_exists(let_in.#done)", "episode = :episode", "reads::"),
     Mutation(
         "an id without the alert's number",
         "src/detection/finding.rs",

@@ -46,6 +46,9 @@ REGION = "eu-west-1"
 ACCOUNT = "111122223333"
 WINDOW = 300
 PEER = ROOT / "tests" / "peer"
+# What AWS runs a Python function with.
+RUNTIME = emulator.TOOLS / "python-runtime"
+RUNTIME_REQUIREMENTS = HERE / "requirements.txt"
 PEER_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
 
 
@@ -63,6 +66,8 @@ def main():
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.events = 1, 100
+    pins = f"{RUNTIME_REQUIREMENTS.read_text()}{sys.version}"
+    emulator.install_part(RUNTIME, pins, RUNTIME / "awslambdaric" / "__main__.py", install_runtime)
     if not options.no_build:
         build(options.target)
     options.driver = options.target / "release" / "driver"
@@ -73,6 +78,11 @@ def main():
         if "process" in options.parts or not options.parts:
             report["process"] = measure_process(local, options)
     print(json.dumps(report, indent=1))
+
+
+def install_runtime(folder):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    emulator.run([*pip, "--target", folder, "-r", RUNTIME_REQUIREMENTS])
 
 
 def build(target):
@@ -260,7 +270,7 @@ def measure_process(local, options):
         "product": [release / "rattle-lambda"],
         "floor": [release / "floor"],
         "floor, same request": [release / "floor"],
-        "peer": [sys.executable, HERE / "peer_bootstrap.py"],
+        "peer": [sys.executable, "-m", "awslambdaric", "function.handler"],
     }
     for other in options.other:
         name, _, path = other.partition("=")
@@ -305,6 +315,8 @@ def raw_item(client, table):
     return plain(item)
 
 
+# As long as those that Lambda gives a function.
+SESSION_TOKEN = "IQoJb3JpZ2luX2Vj" + "A" * 900
 STARTS = 5
 CORES = os.sched_getaffinity(0)
 WARM_UP = 200
@@ -345,13 +357,14 @@ def start(stub, command, floor):
     process = subprocess.Popen(
         list(map(str, command)),
         env={
-            **keys(), "AWS_SESSION_TOKEN": "unused", "AWS_ENDPOINT_URL": f"http://{here}",
+            **keys(), "AWS_SESSION_TOKEN": SESSION_TOKEN, "AWS_ENDPOINT_URL": f"http://{here}",
             **root_certificates(), "AWS_LAMBDA_RUNTIME_API": here, "AWS_LAMBDA_FUNCTION_NAME": "rattle",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
             "AWS_LAMBDA_LOG_GROUP_NAME": "g", "AWS_LAMBDA_LOG_STREAM_NAME": "s", "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "RATTLE_TABLE_NAME": "baselines", "RATTLE_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts",
             "TABLE_NAME": "baselines", "TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts",
             "LAMBDA_TASK_ROOT": str(PEER), "FLOOR": floor, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "TZ": ":UTC", **python_runtime(command),
         },
         stdout=subprocess.PIPE,
         close_fds=False,
@@ -361,6 +374,14 @@ def start(stub, command, floor):
     # Lambda takes the log from a pipe, too.
     threading.Thread(target=lambda: [None for _ in iter(lambda: process.stdout.read(65536), b"")], daemon=True).start()
     return process
+
+
+def python_runtime(command):
+    """What only the functions of a language that AWS has a runtime for get."""
+    if "awslambdaric" not in command:
+        return {}
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"AWS_EXECUTION_ENV": f"AWS_Lambda_python{version}", "PYTHONPATH": f"{PEER}:{RUNTIME}"}
 
 
 def root_certificates():

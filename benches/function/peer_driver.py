@@ -32,7 +32,7 @@ def work(queue, counts):
             return
         for _ in range(DELIVERIES):
             try:
-                finding = function.handle(record, function.parse(record)["time"] + AGE)
+                finding = function.handle(record, function.parse(record)["time"] + AGE, collections.Counter())
             except function.Contended:
                 counts["redelivered"] += 1
                 continue

@@ -1,7 +1,8 @@
 """Lambda's runtime interface and a DynamoDB of canned answers, on one port.
 
-Answers cost the function what they would cost on AWS to send and to read, and nothing
-else runs in its process. Times and CPU are those of the function's process alone.
+Answers have the headers that they have on AWS, so they cost the function what they would
+cost there to read, and nothing else runs in its process. Times and CPU are those of the
+function's process alone.
 """
 
 import asyncio
@@ -9,8 +10,13 @@ import json
 import threading
 import time
 import uuid
+import zlib
+from email.utils import formatdate
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:rattle"
+# Lambda sends one whether or not the function is traced; the SDKs hand it on.
+TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"
+REQUEST_ID = "B0FTQ4ZN3GJ6K8M1PRSUVWXY2ABCDEHIB0FTQ4ZN3GJ6K8M1PRSU"
 
 
 class Stub:
@@ -21,7 +27,7 @@ class Stub:
 
     def __init__(self, event, answers):
         self._event = event
-        self._answers = {name: response(body.encode()) for name, body in answers.items()}
+        self._answers = {name: body.encode() for name, body in answers.items()}
         self._ready = threading.Event()
         self._wake = None
         self.restart(0)
@@ -84,7 +90,7 @@ class Stub:
             self.requests += 1
             at = head.lower().find(b"x-amz-target:")
             operation = head[at:].split(b"\r\n", 1)[0].rpartition(b".")[2].decode()
-            connection.write(self._answers[operation])
+            connection.write(of_dynamodb(self._answers[operation]))
 
     def _next(self):
         i, self.served = self.served, self.served + 1
@@ -93,14 +99,20 @@ class Stub:
             f"Lambda-Runtime-Aws-Request-Id: {uuid.UUID(int=i + 1)}\r\n"
             f"Lambda-Runtime-Deadline-Ms: {deadline}\r\n"
             f"Lambda-Runtime-Invoked-Function-Arn: {ARN}\r\n"
+            f"Lambda-Runtime-Trace-Id: {TRACE}\r\n"
         )
         return response(json.dumps(self._event(i), separators=(",", ":")).encode(), headers.encode())
 
 
-def response(body, headers=b"", status=b"200 OK"):
+def of_dynamodb(body):
+    headers = f"x-amzn-RequestId: {REQUEST_ID}\r\nx-amz-crc32: {zlib.crc32(body)}\r\n"
+    return response(body, headers.encode(), kind=b"application/x-amz-json-1.0")
+
+
+def response(body, headers=b"", status=b"200 OK", kind=b"application/json"):
     return (
-        b"HTTP/1.1 " + status + b"\r\nContent-Type: application/x-amz-json-1.0\r\n" + headers
-        + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        b"HTTP/1.1 " + status + b"\r\nDate: " + formatdate(usegmt=True).encode() + b"\r\nContent-Type: " + kind
+        + b"\r\n" + headers + b"Content-Length: %d\r\n\r\n" % len(body) + body
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use rattle::detection::finding::Finding;
+use rattle::detection::finding::{Finding, MAX_NAMED};
 use rattle::detection::{Scale, Signal};
 use rattle_fuzz::check_rendering;
 use serde_json::{Value, json};
@@ -69,7 +69,21 @@ fn stored(input: &mut Unstructured<'_>) -> Result<Value> {
         "policy_arn": text(input)?,
         "distinct_secrets": input.arbitrary::<Option<u32>>()?,
         "over_ceiling": input.arbitrary::<Option<u32>>()?,
+        "reads": reads(input)?,
     }))
+}
+
+/// What was read, if anything.
+fn reads(input: &mut Unstructured<'_>) -> Result<Value> {
+    let count = input.int_in_range(0..=MAX_NAMED)?;
+    let secrets = (0..count).map(|_| Ok(input.arbitrary::<&str>()?.into())).collect::<Result<Vec<Value>>>()?;
+    Ok(if input.ratio(1, 4)? {
+        let (denied, read) = (input.arbitrary::<u32>()?, input.arbitrary::<u32>()?);
+        let (first, last) = (input.arbitrary::<i64>()?, input.arbitrary::<i64>()?);
+        json!({"denied": denied, "read": read, "secrets": secrets, "first": first, "last": last})
+    } else {
+        Value::Null
+    })
 }
 
 fn evidence(input: &mut Unstructured<'_>) -> Result<Value> {

@@ -28,6 +28,11 @@ pub fn finding(finding: &Finding, deployment: &Deployment) -> Value {
         Severity::High => "HIGH",
     };
     let recommendation = match workload::sentence(finding) {
+        _ if finding.reads.is_some() => {
+            "Rotate the secrets that the principal read, stop it, and find out how it came by the \
+             permission."
+                .to_owned()
+        }
         Some(sentence) => format!("{sentence} {}", workload::remedy(finding)),
         None => "Look at what the principal did in CloudTrail. If it is not expected, stop the \
                  principal and rotate the secrets that it read."

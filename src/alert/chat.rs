@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::command::{mute, muted_until};
 use super::headline::{how_unusual, rank};
-use super::{Deployment, workload};
+use super::{Deployment, rotation, workload};
 use crate::detection::finding::{Finding, Severity, Status};
 use crate::detection::wording::{span, utc};
 use crate::text::Text;
@@ -19,6 +19,8 @@ pub const MAX_DESCRIPTION: usize = 8000;
 /// Longest name in a title, so that what was seen is never cut.
 const MAX_NAME_IN_TITLE: usize = 100;
 const MAX_QUOTED_BYTES: usize = 256;
+/// Secrets that are listed one by one.
+const MOST_LISTED: usize = 20;
 
 /// The body about a finding.
 pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
@@ -86,6 +88,12 @@ fn description(finding: &Finding) -> String {
     if let Some(arn) = principal.arn() {
         line("Principal", &quoted_whole(arn));
     }
+    if let Some(reads) = &finding.reads {
+        let shown: Vec<_> = reads.secrets.iter().take(MOST_LISTED).map(quoted_whole).collect();
+        let more = reads.read.saturating_sub(u32::try_from(shown.len()).unwrap_or(u32::MAX));
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        line("Read", &(shown.join(", ") + &more));
+    }
     if let Some(totals) = &finding.totals {
         line("First denial", &utc(totals.first_denial));
         line("Last denial", &utc(totals.last_denial));
@@ -127,6 +135,17 @@ fn next_steps(finding: &Finding, deployment: &Deployment) -> Vec<String> {
                     .to_owned()
             }
         }];
+    }
+    if let Some(reads) = &finding.reads {
+        let stop =
+            "If nobody just granted it that: stop the principal; the e-mail of this alert has \
+                    the commands."
+                .to_owned();
+        let rotate = |secret| {
+            let command = rotation::rotate(finding, secret).join(" ");
+            format!("Rotate each secret that it read, this one with `{command}`")
+        };
+        return std::iter::once(stop).chain(reads.secrets.first().map(rotate)).collect();
     }
     let mute = mute(finding, deployment).join(" ");
     let until = utc(muted_until(finding));

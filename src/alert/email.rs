@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::command::{WIDTH, command, mute, muted_until};
 use super::headline::{fit, how_unusual, place, rank, subject, thing};
-use super::{Deployment, triage, workload};
+use super::{Deployment, rotation, triage, workload};
 use crate::cloudtrail::evidence::Evidence;
 use crate::cloudtrail::principal::Kind;
 use crate::cloudtrail::{Cause, PolicyType};
@@ -37,6 +37,10 @@ fn body(finding: &Finding, deployment: &Deployment) -> String {
     first_lines(&mut text, finding);
     heading(&mut text, "What next");
     what_next(&mut text, finding);
+    if let Some(reads) = &finding.reads {
+        heading(&mut text, "What it read, and how to rotate it");
+        rotation::steps(&mut text, finding, reads);
+    }
     if let Some(totals) = &finding.totals {
         heading(&mut text, "The whole episode");
         episode(&mut text, finding, totals);
@@ -63,7 +67,7 @@ fn first_lines(text: &mut String, finding: &Finding) {
     let who = format!("{}: ", rank(finding));
     let end = format!(", account {}", place(finding));
     let _ = writeln!(text, "{}", fit(&who, &principal.label(), &end, WIDTH));
-    let when = format!(", last at {}", utc(finding.last_denial));
+    let when = format!(", last at {}", utc(finding.last_event()));
     let what = finding.what();
     let what = if what.len() + when.len() <= WIDTH { what + &when } else { what };
     let _ = writeln!(text, "{what}");
@@ -95,6 +99,15 @@ fn what_next(text: &mut String, finding: &Finding) {
             }
         };
         paragraph(text, "  ", what);
+        return;
+    }
+    if finding.reads.is_some() {
+        paragraph(
+            text,
+            "  ",
+            "It was let in after all. If nobody just granted it that: rotate what it read, listed \
+             below, stop the principal (step 3), and find out how it came by the permission.",
+        );
         return;
     }
     let lines = [

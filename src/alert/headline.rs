@@ -47,6 +47,9 @@ pub(super) fn how_unusual(finding: &Finding) -> String {
     if let Some(totals) = &finding.totals {
         return format!("Nothing unusual since {}", utc(totals.last_denial));
     }
+    if let Some(reads) = &finding.reads {
+        return format!("Let in at {}, while its denials are unusual", utc(reads.first));
+    }
     let usual = &finding.baseline;
     let count = format!(
         "{}, usually {} ± {} in {}",

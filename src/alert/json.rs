@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::detection::cadence::Cadence;
-use crate::detection::finding::{Counts, Finding, Severity, Status, Totals, Usual};
+use crate::detection::finding::{Counts, Finding, Reads, Severity, Status, Totals, Usual};
 use crate::detection::wording::utc;
 use crate::detection::{Scale, Signal};
 use crate::text::Text;
@@ -45,6 +45,29 @@ pub struct FindingLine<'a> {
     cadence: Option<Cadence>,
     #[serde(skip_serializing_if = "Option::is_none")]
     totals: Option<TotalsFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reads: Option<ReadsFields<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReadsFields<'a> {
+    denied: u32,
+    read: u32,
+    secrets: &'a [Text],
+    first: Time,
+    last: Time,
+}
+
+impl<'a> From<&'a Reads> for ReadsFields<'a> {
+    fn from(reads: &'a Reads) -> Self {
+        Self {
+            denied: reads.denied,
+            read: reads.read,
+            secrets: &reads.secrets,
+            first: Time(reads.first),
+            last: Time(reads.last),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -149,6 +172,7 @@ impl<'a> FindingLine<'a> {
             policy_arn: finding.policy_arn.as_ref(),
             cadence: finding.cadence,
             totals: finding.totals.as_ref().map(TotalsFields::from),
+            reads: finding.reads.as_ref().map(ReadsFields::from),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::headline::{how_unusual, place, rank};
 use crate::detection::finding::{Finding, Status};
 use crate::detection::window::WINDOW_SECONDS;
 use crate::detection::wording::utc;
-use crate::digest::sha256_start;
+use crate::sha256::sha256_start;
 use crate::text::Text;
 
 /// Longest reason that CloudWatch itself would state.
@@ -61,7 +61,7 @@ pub(super) fn alarm(
         "OldStateValue": old,
         "NewStateReason": Text::new(&reason.replace('±', "+/-"), MAX_REASON_BYTES),
         // As CloudWatch writes it.
-        "StateChangeTime": utc(finding.last_denial).replace('Z', ".000+0000"),
+        "StateChangeTime": utc(finding.last_event()).replace('Z', ".000+0000"),
         "Region": region,
     })
 }

@@ -10,6 +10,7 @@ pub const MAX_SMS_BYTES: usize = 140;
 pub fn sms(finding: &Finding) -> String {
     let unusual = match (finding.status, finding.over_ceiling) {
         (Status::Resolved, _) => "Quiet now".to_owned(),
+        _ if finding.reads.is_some() => "Rotate what it read".to_owned(),
         (_, Some(_)) => "Always reported".to_owned(),
         (_, None) => format!("{:.1} sigma", finding.deviation),
     };

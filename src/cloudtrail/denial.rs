@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::cause::Cause;
 use super::principal::Principal;
 use super::secret::Secrets;
-use crate::digest::sha256_start;
+use crate::sha256::sha256_start;
 use crate::text::Text;
 
 /// First 8 bytes of the SHA-256 of an event id, big-endian: what a state keeps of it.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lenient::{Nested, Scalar};
 use super::record::Malformed;
-use crate::digest::sha256_start;
+use crate::sha256::sha256_start;
 use crate::text::Text;
 
 /// Longest baseline key, in bytes. A longer one keeps its start and a digest.

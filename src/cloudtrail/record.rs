@@ -5,11 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::denial::{Denial, DenialParts};
+use super::denial::{Denial, DenialParts, EventDigest};
 use super::lenient::{Nested, Scalar, ScalarList};
 use super::message::DenialMessage;
 use super::principal::{Identified, UserIdentity};
-use super::secret::Secrets;
+use super::read::SecretRead;
+use super::secret::{Secret, Secrets};
 use crate::text::Text;
 
 const MAX_ID_BYTES: usize = 64;
@@ -20,7 +21,8 @@ const MAX_QUOTED_BYTES: usize = 48;
 const MAX_SYNTAX_BYTES: usize = 120;
 
 const EVENT_SOURCE: &str = "secretsmanager.amazonaws.com";
-const EVENT_NAMES: [&str; 2] = ["GetSecretValue", "BatchGetSecretValue"];
+const READ: &str = "GetSecretValue";
+const EVENT_NAMES: [&str; 2] = [READ, "BatchGetSecretValue"];
 const ERROR_CODE_PREFIX: &str = "AccessDenied";
 /// `detail-type` of the EventBridge events that carry a record.
 pub const CLOUDTRAIL_DETAIL_TYPE: &str = "AWS API Call via CloudTrail";
@@ -172,6 +174,44 @@ impl Record<'_> {
             Ok(record) => record.denial(),
             Err(_) => Err(Malformed::syntax(&error)),
         }
+    }
+
+    /// The secret that was read in the event of an EventBridge envelope, or nothing if it is
+    /// another event. The envelope was looked at before: what is not readable is a denial's
+    /// matter.
+    pub fn read_in(json: &[u8]) -> Result<Option<SecretRead>, Malformed> {
+        let Ok(envelope) = serde_json::from_slice::<Record<'_>>(json) else { return Ok(None) };
+        let Some(detail) = envelope.detail.get() else { return Ok(None) };
+        detail.secret_read(envelope.account.text_or_number("account")?)
+    }
+
+    fn secret_read(&self, envelope_account: Option<&str>) -> Result<Option<SecretRead>, Malformed> {
+        let is_read = self.event_source.text("eventSource")? == Some(EVENT_SOURCE)
+            && self.event_name.text("eventName")? == Some(READ)
+            && self.error_code.is_absent()
+            && self.error_message.is_absent();
+        if !is_read {
+            return Ok(None);
+        }
+        let named = match self.request_parameters.get() {
+            Some(parameters) => {
+                parameters.secret_id.text_or_number("requestParameters.secretId")?
+            }
+            None => None,
+        };
+        // A call that names no secret reads none.
+        let Some(secret) = named.and_then(Secret::from_id) else { return Ok(None) };
+        let none = UserIdentity::default();
+        let identity = self.user_identity.get().unwrap_or(&none);
+        let account = self.account(identity, envelope_account)?;
+        let Identified { principal, .. } = identity.identify(&account)?;
+        Ok(Some(SecretRead {
+            digest: EventDigest::of(self.event_id()?.as_str()),
+            time: self.time()?,
+            principal: Arc::new(principal),
+            secret,
+            region: bounded(self.aws_region.text("awsRegion")?, MAX_REGION_BYTES),
+        }))
     }
 
     /// The denial this is, or nothing if it is another event.

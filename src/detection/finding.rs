@@ -1,19 +1,22 @@
 //! A finding: what is true about a principal at the moment it was reported.
 
+mod follow_up;
+
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::follow_up::{MAX_NAMED, Reads, Totals};
 use super::cadence::Cadence;
 use super::decision::Report;
 use super::policy::Policy;
 use super::state::PrincipalState;
 use super::window::{Scale, Signal, WINDOW_SECONDS};
-use super::wording::{history, plural, rounded, span, utc};
+use super::wording::{history, plural, rounded};
 use crate::cloudtrail::denial::Denial;
 use crate::cloudtrail::evidence::Evidence;
 use crate::cloudtrail::principal::Principal;
 use crate::cloudtrail::secret::Secret;
-use crate::digest::sha256_start;
+use crate::sha256::sha256_start;
 use crate::text::Text;
 
 /// Secrets from which a finding of new secrets is severe whatever its score.
@@ -114,28 +117,6 @@ impl Counts {
     }
 }
 
-/// What a whole episode came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// Severest of its findings, so that whoever got that one also gets its end.
-    pub severity: Severity,
-    /// Denials in it.
-    pub denials: u32,
-    /// Different secrets refused in it.
-    pub secrets: u32,
-    /// Its first denial, in epoch seconds.
-    pub first_denial: i64,
-    /// Its last denial, in epoch seconds.
-    pub last_denial: i64,
-}
-
-impl Totals {
-    /// From the first denial to the last, in seconds.
-    pub fn seconds(&self) -> i64 {
-        self.last_denial.saturating_sub(self.first_denial).max(0)
-    }
-}
-
 /// What a report says, with all that an alert needs. Its serialised form is that of a store;
 /// what a reader gets is [`crate::alert::json::FindingLine`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -203,6 +184,12 @@ pub struct Finding {
     /// Whether it says what was told of a broken workload: it is recorded and not sent.
     #[serde(default)]
     pub repeats: bool,
+    /// Severest finding of its episode so far, this one included.
+    #[serde(default)]
+    pub worst: Option<Severity>,
+    /// What the principal read while the episode was open, if that is known.
+    #[serde(default)]
+    pub reads: Option<Reads>,
 }
 
 /// The principal, and the session it was last seen in.
@@ -278,67 +265,21 @@ impl Finding {
             cadence: (severity == Severity::Low).then(|| Cadence::of(state, scale, time)).flatten(),
             totals: None,
             repeats: report.repeats,
+            worst: state.tally.map(|tally| tally.severity),
+            reads: None,
         }
-    }
-
-    /// The end of the episode of `last`, which was told last of it. `state` is what is
-    /// remembered of the principal by then, if anything is.
-    pub fn end(last: &Self, state: Option<&PrincipalState>, policy: &Policy) -> Self {
-        let key = last.principal.principal.key();
-        let totals = state
-            .filter(|state| episode_id(state, key) == last.episode)
-            .and_then(|state| state.totals(policy));
-        // The principal was forgotten, or another episode began: what was told last is known.
-        Self::resolved(
-            last,
-            totals.unwrap_or(Totals {
-                severity: last.severity,
-                denials: last.denials.on(last.scale),
-                secrets: last.distinct_secrets.unwrap_or(last.secrets.on(last.scale)),
-                first_denial: last.first_denial,
-                last_denial: last.last_denial,
-            }),
-        )
-    }
-
-    /// The end of an episode: what it came to, and `last`, the finding reported last in it.
-    pub fn resolved(last: &Self, totals: Totals) -> Self {
-        let mut finding = Self {
-            id: digest_of(&format!("{}\nresolved", last.id)),
-            status: Status::Resolved,
-            severity: totals.severity,
-            totals: Some(totals),
-            first_denial: totals.first_denial,
-            last_denial: totals.last_denial,
-            explanation: format!(
-                "{} of {} from {} to {}; no longer unusual",
-                plural(totals.denials, "denial"),
-                plural(totals.secrets, "secret"),
-                utc(totals.first_denial),
-                utc(totals.last_denial),
-            ),
-            ..last.clone()
-        };
-        finding.title = format!("Over: {} by {}", finding.what(), last.principal.principal.label());
-        finding
     }
 
     /// What was seen in how long; of a whole episode at its end.
     pub fn what(&self) -> String {
-        match &self.totals {
-            Some(totals) => format!(
-                "{} of {} in {}",
-                plural(totals.denials, "denied read"),
-                plural(totals.secrets, "secret"),
-                span(totals.seconds())
-            ),
-            None => seen(
+        self.what_followed().unwrap_or_else(|| {
+            seen(
                 self.denials.on(self.scale),
                 self.distinct_secrets,
                 self.secrets.on(self.scale),
                 self.scale,
-            ),
-        }
+            )
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::digest::sha256_start;
+use crate::sha256::sha256_start;
 
 /// Buckets that secrets fall into.
 pub const BUCKETS: u16 = 512;

@@ -9,9 +9,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Detector, DetectorError, Outcomes, PENDING_SECONDS, Sends};
+use crate::config::Mode;
 use crate::detection::finding::Finding;
 use crate::detection::policy::MAX_AGE_SECONDS;
+use crate::digest::Week;
 use crate::sink::Sink;
+use crate::store::Sent;
 use crate::store::dynamodb::episodes::{Ending, OpenEpisode};
 use crate::store::dynamodb::{DynamoDbError, DynamoDbStore};
 
@@ -73,6 +76,12 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
         }
     }
 
+    /// Sends the digest of a week.
+    pub async fn send_digest(&self, week: Week) -> Outcomes<(), DynamoDbStore, P> {
+        let digest = self.store.digest(week).await.map_err(DetectorError::Store)?;
+        self.sink.publish_digest(&digest).await.map_err(DetectorError::Sink)
+    }
+
     async fn close(
         &self,
         episode: &OpenEpisode,
@@ -98,18 +107,23 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
         if let Some(due) = over_at.map(|end| end + LATE_SECONDS).filter(|due| *due > second) {
             return self.store.look_again(episode, due).await.map_err(DetectorError::Store);
         }
-        let finding = match &episode.ending {
-            Some(begun) => begun.finding.clone(),
-            None => Finding::end(&episode.finding, remembered, policy),
+        let finding = if let Some(begun) = &episode.ending {
+            begun.finding.clone()
+        } else {
+            let let_in = episode.let_in.as_ref().and_then(|told| told.finding.reads.as_ref());
+            let reads = episode.reads.told(let_in.map_or(0, |reads| reads.denied));
+            Finding::end(&episode.finding, remembered, reads, policy)
         };
         let ending = Ending { finding, claimed_at: second };
         let is_ours = self.store.claim_end(episode, &ending, stale).await;
         if !is_ours.map_err(DetectorError::Store)? {
             return Ok(());
         }
-        let receipt = self.sink.publish(&ending.finding).await.map_err(DetectorError::Sink)?;
-        closed.sends.add(crate::store::Sent::Published);
-        closed.sends.publish(receipt);
+        if self.settings.mode == Mode::Live {
+            let receipt = self.sink.publish(&ending.finding).await.map_err(DetectorError::Sink)?;
+            closed.sends.add(Sent::Published);
+            closed.sends.publish(receipt);
+        }
         self.store.confirm_end(episode).await.map_err(DetectorError::Store)?;
         closed.ends.push(ending.finding);
         tokio::time::sleep(PAUSE).await;

@@ -7,13 +7,15 @@
 
 #[cfg(feature = "dynamodb")]
 pub mod closing;
+#[cfg(feature = "dynamodb")]
+pub mod reads;
 
 use std::borrow::Cow;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cloudtrail::Denial;
-use crate::config::Settings;
+use crate::config::{Mode, Settings};
 use crate::detection::finding::Finding;
 use crate::detection::{Assessment, Outcome, Policy, Window, decide};
 use crate::ignore::Ignored;
@@ -61,6 +63,8 @@ pub struct Sends {
     pub muted: u32,
     /// Recorded, of a broken workload that was told of.
     pub repeated: u32,
+    /// Recorded in shadow mode.
+    pub shadowed: u32,
     /// Of those sent, the ones that chat does not show.
     pub chat_failed: u32,
 }
@@ -68,7 +72,7 @@ pub struct Sends {
 impl Sends {
     /// Whether one is recorded and was not sent.
     pub const fn kept_back(&self) -> bool {
-        self.suppressed + self.muted + self.repeated > 0
+        self.suppressed + self.muted + self.repeated + self.shadowed > 0
     }
 
     fn add(&mut self, sent: Sent) {
@@ -77,6 +81,7 @@ impl Sends {
             Sent::Suppressed => self.suppressed += 1,
             Sent::Muted => self.muted += 1,
             Sent::Repeated => self.repeated += 1,
+            Sent::Shadowed => self.shadowed += 1,
         }
     }
 
@@ -243,9 +248,17 @@ impl<S: Store, P: Sink> Detector<S, P> {
             Sent::Muted
         } else if pending.finding.repeats {
             Sent::Repeated
+        } else if self.settings.mode == Mode::Shadow {
+            Sent::Shadowed
         } else {
             self.publish(pending, now, sends).await?
         };
+        if self.settings.weekly_digest
+            && let Some(listed) = sent.listed(&pending.finding)
+        {
+            let noted = self.store.note_for_digest(pending, listed).await;
+            noted.map_err(DetectorError::Store)?;
+        }
         *kept = self.store.confirm(kept, sent).await.map_err(DetectorError::Store)?;
         sends.add(sent);
         Ok(())

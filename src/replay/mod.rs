@@ -220,6 +220,8 @@ impl<W: Write> Replay<'_, W> {
                 let line = settings.machine_format.body(finding, &deployment);
                 writeln!(self.output, "{}", line.map_err(io::Error::from)?)?;
             }
+            // No alert of it would be sent; the summary counts it.
+            Format::Text if finding.repeats => {}
             Format::Text => {
                 let email = Email::about(finding, &deployment);
                 write!(self.output, "Subject: {}\n\n{}\n", email.subject, email.body)?;

@@ -45,6 +45,8 @@ pub struct Summary {
     pub findings: u64,
     /// Findings by severity.
     pub findings_by_severity: BySeverity,
+    /// Of these, the ones that repeat what was told of a broken workload, and are not sent.
+    pub repeated: u64,
     /// Findings past the alerts an hour that the storm guard lets through.
     pub held_back_by_storm_guard: u64,
     /// The rejected inputs with their places; at most 1,000.
@@ -132,6 +134,7 @@ impl Summary {
         self.records_read += 1;
         self.denials += 1;
         self.held_back_by_storm_guard += u64::from(handled.sends.suppressed);
+        self.repeated += u64::from(handled.sends.repeated);
         if let Some(finding) = &handled.finding {
             self.findings += 1;
             self.findings_by_severity.add(finding.severity);
@@ -178,6 +181,9 @@ impl fmt::Display for Summary {
         }
         let BySeverity { high, medium, low } = self.findings_by_severity;
         write!(f, "{}: {high} high, {medium} medium, {low} low", short(self.findings, "finding"))?;
+        if self.repeated > 0 {
+            write!(f, "; not sent, as they repeat what was told: {}", self.repeated)?;
+        }
         if self.held_back_by_storm_guard > 0 {
             let held = self.held_back_by_storm_guard;
             write!(f, "; the storm guard would hold back {held} of them")?;

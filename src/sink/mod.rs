@@ -6,6 +6,7 @@ pub mod sns;
 use std::convert::Infallible;
 
 use crate::detection::finding::Finding;
+use crate::digest::Digest;
 
 /// Sends findings. Two sinks implement it: SNS, and one that leaves them to its caller.
 #[expect(async_fn_in_trait, reason = "each binary awaits one sink on one thread")]
@@ -15,6 +16,9 @@ pub trait Sink {
 
     /// Sends one finding.
     async fn publish(&self, finding: &Finding) -> Result<Receipt, Self::Error>;
+
+    /// Sends the digest of a week.
+    async fn publish_digest(&self, digest: &Digest) -> Result<(), Self::Error>;
 
     /// Says once that more than `limit` alerts were due in this hour, `finding` being the
     /// first that is held back.
@@ -37,6 +41,10 @@ impl Sink for LeftToCaller {
 
     async fn publish(&self, _: &Finding) -> Result<Receipt, Infallible> {
         Ok(Receipt::default())
+    }
+
+    async fn publish_digest(&self, _: &Digest) -> Result<(), Infallible> {
+        Ok(())
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), Infallible> {

@@ -10,11 +10,13 @@ use tokio::sync::OnceCell;
 use tracing::error;
 
 use super::{Receipt, Sink};
+use crate::alert;
 use crate::alert::email::Email;
 use crate::alert::sms::sms;
 use crate::alert::{Deployment, MachineFormat, chat, pager, storm};
 use crate::config::Settings;
 use crate::detection::finding::Finding;
+use crate::digest::Digest;
 use crate::text::Text;
 
 /// SNS counts message and attributes; this leaves room for the attributes.
@@ -161,6 +163,18 @@ impl<F: Fn() -> Client> Sink for SnsSink<F> {
         let attributes = attributes(finding, finding.status.name());
         self.send(&message, &attributes).await?;
         Ok(self.send_to_chat(finding, &attributes).await)
+    }
+
+    async fn publish_digest(&self, digest: &Digest) -> Result<(), SnsError> {
+        let json = alert::digest::json(digest).to_string();
+        let message = Message {
+            email: alert::digest::email(digest, &self.deployment),
+            sms: alert::digest::sms(digest),
+            pager: json.clone(),
+            machine: json,
+        };
+        // Without a severity: a subscriber that filters on it, as the pager does, gets none.
+        self.send(&message, &[("status", "digest")]).await
     }
 
     async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), SnsError> {

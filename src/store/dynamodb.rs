@@ -6,6 +6,7 @@
 //! was lost: when it is tried again, its condition fails, and the item that comes back
 //! shows the event as counted.
 
+pub mod digest;
 pub mod episodes;
 mod remembered;
 mod seed;
@@ -29,6 +30,7 @@ use crate::cloudtrail::denial::EventDigest;
 use crate::cloudtrail::evidence::Evidence;
 use crate::detection::policy::{MAX_AGE_SECONDS, MAX_IDS};
 use crate::detection::{Decision, Outcome, Policy, Window};
+use crate::digest::Listed;
 use crate::text::Text;
 
 /// Times a write is tried again after another invocation changed the item.
@@ -83,45 +85,42 @@ impl DynamoDbStore {
     ) -> Result<Written, DynamoDbError> {
         let recent = u32::from(age <= SignedDuration::from_secs(MAX_AGE_SECONDS));
         let digest = Blob::new(denial.digest().to_bytes());
-        let [five_minutes, hour, day] = name::DENIALS;
         let secrets = denial.secrets().buckets();
-        let mut update = self
+        let window = held.unwrap_or(Window::containing(denial.time())).index();
+        let names = [
+            ("#format", name::FORMAT),
+            ("#version", name::VERSION),
+            ("#evidence", name::EVIDENCE[Evidence::slot(denial)]),
+            ("#window", name::WINDOW),
+        ];
+        let values = [
+            (":one", item::number(1)),
+            (":format", item::number(item::FORMAT)),
+            (":recent", item::number(recent)),
+            (":id", AttributeValue::Bs(vec![digest.clone()])),
+            (":digest", AttributeValue::B(digest)),
+            (":cap", item::number(MAX_IDS)),
+            (":now", item::number(now.as_second())),
+            (":window", item::number(window)),
+            (":evidence", item::encode_evidence(&Evidence::of(denial))),
+        ];
+        let names = names.map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()));
+        let values = values.map(|(placeholder, value)| (placeholder.to_owned(), value));
+        // All at once: one by one, the maps grow again and again.
+        let update = self
             .table
             .update(denial.principal().key())
-            .condition_expression(expression::COUNTS)
-            .expression_attribute_names("#format", name::FORMAT)
-            .expression_attribute_names("#version", name::VERSION)
-            .expression_attribute_names("#n5", five_minutes)
-            .expression_attribute_names("#n1h", hour)
-            .expression_attribute_names("#n1d", day)
-            .expression_attribute_names("#ids", name::IDS)
-            .expression_attribute_names("#ids_prev", name::IDS_BEFORE)
-            .expression_attribute_names("#evidence", name::EVIDENCE[Evidence::slot(denial)])
-            .expression_attribute_names("#expires_at", name::EXPIRES_AT)
-            .expression_attribute_names("#window", name::WINDOW)
-            .expression_attribute_values(":one", item::number(1))
-            .expression_attribute_values(":format", item::number(item::FORMAT))
-            .expression_attribute_values(":recent", item::number(recent))
-            .expression_attribute_values(":id", AttributeValue::Bs(vec![digest.clone()]))
-            .expression_attribute_values(":digest", AttributeValue::B(digest))
-            .expression_attribute_values(":cap", item::number(MAX_IDS))
-            .expression_attribute_values(":now", item::number(now.as_second()))
-            .expression_attribute_values(
-                ":window",
-                item::number(held.unwrap_or(Window::containing(denial.time())).index()),
-            )
-            .expression_attribute_values(":evidence", item::encode_evidence(&Evidence::of(denial)));
-        if held.is_some() {
-            update = update
-                .condition_expression(expression::COUNTS_HELD)
-                .expression_attribute_names("#pending", name::PENDING);
-        }
-        update = if secrets.is_empty() {
+            .condition_expression(match held {
+                None => expression::COUNTS,
+                Some(_) => expression::COUNTS_HELD,
+            })
+            .set_expression_attribute_names(Some(names.into()))
+            .set_expression_attribute_values(Some(values.into()));
+        let update = if secrets.is_empty() {
             update.update_expression(expression::COUNT)
         } else {
             update
                 .update_expression(expression::COUNT_SECRETS)
-                .expression_attribute_names("#secrets", name::SECRETS)
                 .expression_attribute_values(":secrets", item::encode_secrets(&secrets))
         };
         match self.table.send_update(update).await {
@@ -147,7 +146,6 @@ impl DynamoDbStore {
                 let put = put
                     .expression_attribute_names("#version", name::VERSION)
                     .expression_attribute_names("#format", name::FORMAT)
-                    .expression_attribute_names("#muted_until", name::MUTED_UNTIL)
                     .expression_attribute_values(":version", item::number(version))
                     .expression_attribute_values(":format", item::number(item::FORMAT))
                     .expression_attribute_values(":muted_until", item::number(kept.muted_until));
@@ -158,8 +156,6 @@ impl DynamoDbStore {
             }
             None => put
                 .condition_expression(expression::IS_NEW)
-                .expression_attribute_names("#principal", name::PRINCIPAL)
-                .expression_attribute_names("#expires_at", name::EXPIRES_AT)
                 .expression_attribute_values(":now", item::number(now.as_second())),
         };
         self.table.send_put(put).await
@@ -310,11 +306,6 @@ impl Store for DynamoDbStore {
             .update(&kept.key)
             .update_expression(expression::CLAIM)
             .condition_expression(expression::IS_CLAIMABLE)
-            .expression_attribute_names("#alert_seq", name::ALERT_SEQ)
-            .expression_attribute_names("#pending", name::PENDING)
-            .expression_attribute_names("#told", name::TOLD)
-            .expression_attribute_names("#episode", name::EPISODE)
-            .expression_attribute_names("#tally", name::TALLY)
             .expression_attribute_values(":episode", item::number(decision.episode))
             .expression_attribute_names("#version", name::VERSION)
             .expression_attribute_names("#window", name::WINDOW)
@@ -326,9 +317,7 @@ impl Store for DynamoDbStore {
             .expression_attribute_values(":noted", item::encode_hits(&kept.state.episodes))
             .expression_attribute_values(":one", item::number(1));
         for (name, value) in item::encode_episodes(&decision.episodes) {
-            update = update
-                .expression_attribute_names(format!("#{name}"), name)
-                .expression_attribute_values(format!(":{name}"), value);
+            update = update.expression_attribute_values(format!(":{name}"), value);
         }
         if let Some(tally) = &decision.tally {
             update = update.expression_attribute_values(":tally", item::encode_tally(tally));
@@ -338,7 +327,6 @@ impl Store for DynamoDbStore {
         {
             update = update
                 .update_expression(expression::CLAIM_WORKLOAD)
-                .expression_attribute_names("#told_workload", name::TOLD_WORKLOAD)
                 .expression_attribute_values(":told_workload", item::encode_told_workload(told));
         }
         let claimed_by = pending.claimed_by;
@@ -382,9 +370,7 @@ impl Store for DynamoDbStore {
             .update_expression(update)
             .condition_expression(expression::IS_ASSESSED)
             .expression_attribute_names("#version", name::VERSION)
-            .expression_attribute_names("#alert_seq", name::ALERT_SEQ)
             .expression_attribute_names("#window", name::WINDOW)
-            .expression_attribute_names("#hit_window", name::HIT_WINDOW)
             .expression_attribute_values(":seq", item::number(kept.state.alert_seq))
             .expression_attribute_values(":window", item::number(kept.state.window.index()))
             .expression_attribute_values(":hit", item::number(kept.state.window.index()))
@@ -402,7 +388,15 @@ impl Store for DynamoDbStore {
     }
 
     async fn note_open(&self, pending: &Pending, now: Timestamp) -> Result<(), DynamoDbError> {
-        self.put_episode(pending, now).await
+        self.note_episode(pending, now).await
+    }
+
+    async fn note_for_digest(
+        &self,
+        pending: &Pending,
+        listed: Listed,
+    ) -> Result<(), DynamoDbError> {
+        self.put_listed(pending, listed).await
     }
 
     async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, DynamoDbError> {
@@ -410,16 +404,14 @@ impl Store for DynamoDbStore {
             .table
             .update(&kept.key)
             .condition_expression(expression::IS_OURS)
-            .expression_attribute_names("#alert_seq", name::ALERT_SEQ)
-            .expression_attribute_names("#pending", name::PENDING)
             .expression_attribute_names("#version", name::VERSION)
             .expression_attribute_values(":seq", item::number(kept.state.alert_seq))
             .expression_attribute_values(":one", item::number(1));
         let update = match sent {
             Sent::Published => update.update_expression(expression::CONFIRM),
-            Sent::Suppressed | Sent::Muted | Sent::Repeated => update
-                .update_expression(expression::SUPPRESS)
-                .expression_attribute_names("#suppressed", name::SUPPRESSED),
+            Sent::Suppressed | Sent::Muted | Sent::Repeated | Sent::Shadowed => {
+                update.update_expression(expression::SUPPRESS)
+            }
         };
         // Refused: another confirmed it, or the next finding is pending already.
         let written = self.table.send_update(update).await?;
@@ -450,8 +442,6 @@ impl Store for DynamoDbStore {
             .update(&key)
             .update_expression(expression::ADMIT)
             .condition_expression(expression::IS_ADMITTED)
-            .expression_attribute_names("#alerts", name::ALERTS)
-            .expression_attribute_names("#expires_at", name::EXPIRES_AT)
             .expression_attribute_values(":id", AttributeValue::Bs(vec![digest.clone()]))
             .expression_attribute_values(":digest", AttributeValue::B(digest.clone()))
             .expression_attribute_values(":limit", item::number(limit))
@@ -464,8 +454,6 @@ impl Store for DynamoDbStore {
             .update(&key)
             .update_expression(expression::ANNOUNCE)
             .condition_expression(expression::IS_ANNOUNCER)
-            .expression_attribute_names("#storm", name::STORM)
-            .expression_attribute_names("#expires_at", name::EXPIRES_AT)
             .expression_attribute_values(":digest", AttributeValue::B(digest))
             .expression_attribute_values(":expires_at", item::number(expires_at));
         Ok(match self.table.send_update(announce).await? {

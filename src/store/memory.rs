@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Admission, Claim, Kept, Pending, Received, Sent, Store, storm_key};
 use crate::cloudtrail::Denial;
 use crate::detection::{Decision, Outcome, Policy};
+use crate::digest::Listed;
 use crate::text::Text;
 
 /// One state for each principal seen.
@@ -117,6 +118,10 @@ impl Store for MemoryStore {
     }
 
     async fn note_open(&self, _: &Pending, _: Timestamp) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    async fn note_for_digest(&self, _: &Pending, _: Listed) -> Result<(), Infallible> {
         Ok(())
     }
 

@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloudtrail::Denial;
 use crate::cloudtrail::denial::EventDigest;
-use crate::detection::finding::Finding;
+use crate::detection::finding::{Finding, Severity};
 use crate::detection::{Decision, Outcome, Policy, PrincipalState, Window, decide_at_close};
+use crate::digest::Listed;
 use crate::text::Text;
 
 /// Days after the newest window when a state expires.
@@ -141,6 +142,21 @@ pub enum Sent {
     Muted,
     /// It was recorded, and says what was told of a broken workload.
     Repeated,
+    /// It was recorded, and the detector runs in shadow mode.
+    Shadowed,
+}
+
+impl Sent {
+    /// Why a finding is listed in the digest, if it is.
+    pub fn listed(self, finding: &Finding) -> Option<Listed> {
+        match self {
+            Self::Published => (finding.severity == Severity::Low).then_some(Listed::Low),
+            Self::Suppressed => Some(Listed::HeldBack),
+            Self::Muted => Some(Listed::Muted),
+            Self::Repeated => Some(Listed::Repeated),
+            Self::Shadowed => Some(Listed::Shadow),
+        }
+    }
 }
 
 /// What the storm guard says to an alert.
@@ -185,6 +201,10 @@ pub trait Store {
     /// Notes the episode of a finding that is about to be sent, so that its end can be told. A
     /// replay tells no ends.
     async fn note_open(&self, pending: &Pending, now: Timestamp) -> Result<(), Self::Error>;
+
+    /// Notes a finding for the digest of its week. The same finding is noted once, however often
+    /// that is asked for. A replay has no digest.
+    async fn note_for_digest(&self, pending: &Pending, listed: Listed) -> Result<(), Self::Error>;
 
     /// Takes a pending finding away, if it is still the one of this state, and gives the
     /// state as it then is.

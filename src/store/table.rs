@@ -5,8 +5,6 @@ use std::error::Error as _;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -94,7 +92,7 @@ impl Table {
             .table_name(&self.name)
             .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
             .consistent_read(true)
-            .return_consumed_capacity(self.capacity());
+            .set_return_consumed_capacity(self.capacity());
         let answer = request.send().await.map_err(|error| failed("GetItem", &error))?;
         self.measure(answer.consumed_capacity());
         Ok(answer.item)
@@ -106,7 +104,7 @@ impl Table {
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
-            .return_consumed_capacity(self.capacity())
+            .set_return_consumed_capacity(self.capacity())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
@@ -136,7 +134,7 @@ impl Table {
             .update_item()
             .table_name(&self.name)
             .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
-            .return_consumed_capacity(self.capacity())
+            .set_return_consumed_capacity(self.capacity())
     }
 
     pub(super) async fn send_update(
@@ -162,60 +160,28 @@ impl Table {
         }
     }
 
-    /// A `DeleteItem` of this key.
-    pub(super) fn delete(&self, key: &Text) -> DeleteItemFluentBuilder {
-        self.client
-            .delete_item()
-            .table_name(&self.name)
-            .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
-            .return_consumed_capacity(self.capacity())
-    }
-
-    /// Sends it. A condition that fails leaves the item as it is, and is no failure.
-    pub(super) async fn send_delete(
-        &self,
-        delete: DeleteItemFluentBuilder,
-    ) -> Result<(), DynamoDbError> {
-        self.used(|usage| usage.requests += 1);
-        match delete.send().await {
-            Ok(answer) => {
-                self.measure(answer.consumed_capacity());
-                Ok(())
-            }
-            Err(SdkError::ServiceError(error)) => match error.into_err() {
-                DeleteItemError::ConditionalCheckFailedException(_) => Ok(()),
-                other => Err(refused("DeleteItem", &other)),
-            },
-            Err(other) => Err(failed("DeleteItem", &other)),
-        }
-    }
-
     /// A `Query` of an index.
     pub(super) fn query(&self, index: &str) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.name)
             .index_name(index)
-            .return_consumed_capacity(self.capacity())
+            .set_return_consumed_capacity(self.capacity())
     }
 
-    /// One page of it.
+    /// One page of it, and where the next one begins.
     pub(super) async fn send_query(
         &self,
         query: QueryFluentBuilder,
-    ) -> Result<Vec<Item>, DynamoDbError> {
+    ) -> Result<(Vec<Item>, Option<Item>), DynamoDbError> {
         self.used(|usage| usage.requests += 1);
         let answer = query.send().await.map_err(|error| failed("Query", &error))?;
         self.measure(answer.consumed_capacity());
-        Ok(answer.items.unwrap_or_default())
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }
 
-    fn capacity(&self) -> ReturnConsumedCapacity {
-        if self.measure_capacity {
-            ReturnConsumedCapacity::Total
-        } else {
-            ReturnConsumedCapacity::None
-        }
+    fn capacity(&self) -> Option<ReturnConsumedCapacity> {
+        self.measure_capacity.then_some(ReturnConsumedCapacity::Total)
     }
 
     fn measure(&self, consumed: Option<&ConsumedCapacity>) {

@@ -305,7 +305,7 @@ class Deployed:
 
     def failure_among(self, details):
         ids = {detail["eventID"] for detail in details}
-        return self.failure_of(lambda payload: payload["detail"].get("eventID") in ids)
+        return self.failure_of(lambda payload: payload.get("detail", {}).get("eventID") in ids)
 
     def _drained(self, queue):
         bodies = []

@@ -204,6 +204,13 @@ class Refused(EndToEndTest):
         self.deployed.wait_for_runs(before + 1)
         self.assertEqual(self.deployed.number(caller, "n_1d"), 1)
 
+    def test_episodes_are_not_closed_in_silence_while_the_function_may_not_ask_for_them(self):
+        self.refuse("dynamodb:Query")
+        task = {"task": "close-episodes"}
+        self.deployed.invoke(task)
+        failure = self.deployed.failure_of(lambda payload: payload == task)
+        self.assert_failed(failure, "StoreUnavailable", "Query failed: AccessDenied")
+
     def test_each_action_of_the_role_is_withdrawn_by_a_test_or_is_not_the_functions_own(self):
         source = pathlib.Path(__file__).read_text()
         for action in granted():

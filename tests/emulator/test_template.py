@@ -240,13 +240,13 @@ class Settings(TemplateTest):
 
 class Events(TemplateTest):
     def test_the_rule_sees_calls_that_only_read(self):
-        _, rule = self.the("AWS::Events::Rule")
+        rule = self.properties("Rule")
         self.assertEqual(rule["State"], "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
         # CloudTrail sends to the default bus and to no other.
         self.assertNotIn("EventBusName", rule)
 
     def test_the_rule_picks_the_denials_among_the_sample_events_and_nothing_else(self):
-        _, rule = self.the("AWS::Events::Rule")
+        rule = self.properties("Rule")
         events = sorted((ROOT / "events").glob("*.json"))
         denied = {event.name for event in events if event.name.startswith("denied-")}
         self.assertGreaterEqual(len(denied), 20)
@@ -260,24 +260,84 @@ class Events(TemplateTest):
         }
         self.assertEqual(matching, denied)
 
-    def test_the_rule_may_invoke_the_function_and_nobody_else_may(self):
-        _, permission = self.the("AWS::Lambda::Permission")
-        # With a SourceAccount, EventBridge's deliveries are refused.
+    def test_each_rule_may_invoke_the_function_and_nobody_else_may(self):
+        permissions = self.of_type("AWS::Lambda::Permission")
+        admitted = {
+            permission["SourceArn"]["Fn::GetAtt"][0]: self.resource(name).get("Condition")
+            for name, permission in permissions.items()
+        }
         self.assertEqual(
-            permission,
-            {
-                "Action": "lambda:InvokeFunction",
-                "FunctionName": arn("Function"),
-                "Principal": "events.amazonaws.com",
-                "SourceArn": arn("Rule"),
-            },
+            admitted, {rule: self.resource(rule).get("Condition") for rule in self.of_type("AWS::Events::Rule")}
         )
+        self.assertEqual(len(permissions), len(admitted))
+        for permission in permissions.values():
+            del permission["SourceArn"]
+            # With a SourceAccount, EventBridge's deliveries are refused.
+            self.assertEqual(
+                permission,
+                {
+                    "Action": "lambda:InvokeFunction",
+                    "FunctionName": arn("Function"),
+                    "Principal": "events.amazonaws.com",
+                },
+            )
 
-    def test_what_the_rule_cannot_deliver_goes_to_a_queue_that_admits_it(self):
-        (target,) = self.properties("Rule")["Targets"]
+    def test_a_schedule_has_episodes_closed_every_15_minutes(self):
+        rule = self.properties("ClosingSchedule")
+        self.assertEqual(rule["ScheduleExpression"], "rate(15 minutes)")
+        self.assertNotEqual(rule.get("State"), "DISABLED")
+        (target,) = rule["Targets"]
         self.assertEqual(target["Arn"], arn("Function"))
-        self.assertEqual(target["DeadLetterConfig"], {"Arn": arn("UndeliveredQueue")})
-        self.assertGreater(target["RetryPolicy"]["MaximumRetryAttempts"], 0)
+        self.assertEqual(json.loads(target["Input"]), {"task": "close-episodes"})
+
+    def test_a_digest_is_asked_for_once_a_week_and_only_on_demand(self):
+        self.assert_on_demand("DigestSchedule", "WeeklyDigest", "HasDigest")
+        rule = self.properties("DigestSchedule")
+        self.assertEqual(rule["ScheduleExpression"], "cron(0 8 ? * MON *)")
+        (target,) = rule["Targets"]
+        self.assertEqual(json.loads(target["Input"]), {"task": "send-digest"})
+
+    def test_reads_are_watched_only_on_demand_and_their_price_is_named(self):
+        self.assert_on_demand("ReadsRule", "WatchReads", "HasReads")
+        self.assertIn("USD 0.35 for a million", self.parameters["WatchReads"]["Description"])
+        rule = self.properties("ReadsRule")
+        self.assertEqual(rule["State"], "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+        client = account().client("events")
+        pattern = json.dumps(rule["EventPattern"])
+        matching = {
+            event.name
+            for event in (ROOT / "events").glob("*.json")
+            if client.test_event_pattern(EventPattern=pattern, Event=event.read_text())["Result"]
+        }
+        self.assertEqual(matching, {event.name for event in (ROOT / "events").glob("succeeded-*.json")})
+        self.assertGreaterEqual(len(matching), 1)
+
+    def assert_on_demand(self, resource, parameter, condition):
+        self.assertEqual(self.parameters[parameter]["Default"], "false")
+        self.assertEqual(self.resource(resource)["Condition"], condition)
+        self.assertEqual(self.template["Conditions"][condition], {"Fn::Equals": [ref(parameter), "true"]})
+
+    def test_the_index_of_what_is_due_is_sparse_and_the_one_that_the_function_asks(self):
+        table = self.properties("Table")
+        (index,) = table["GlobalSecondaryIndexes"]
+        self.assertEqual(
+            index["KeySchema"],
+            [{"AttributeName": "agenda", "KeyType": "HASH"}, {"AttributeName": "due", "KeyType": "RANGE"}],
+        )
+        self.assertEqual(index["Projection"], {"ProjectionType": "ALL"})
+        source = (ROOT / "src" / "store" / "dynamodb" / "episodes.rs").read_text()
+        self.assertIn(f'pub const INDEX: &str = "{index["IndexName"]}";', source)
+        # What is in every principal's item must not be a key of it.
+        self.assertNotIn("agenda", (ROOT / "src" / "store" / "item.rs").read_text())
+
+    def test_what_a_rule_cannot_deliver_goes_to_a_queue_that_admits_it(self):
+        rules = self.of_type("AWS::Events::Rule")
+        for rule in rules.values():
+            (target,) = rule["Targets"]
+            self.assertEqual(target["Arn"], arn("Function"))
+            self.assertEqual(target["DeadLetterConfig"], {"Arn": arn("UndeliveredQueue")})
+            self.assertGreater(target["RetryPolicy"]["MaximumRetryAttempts"], 0)
+        (target,) = rules["Rule"]["Targets"]
         self.assertEqual(target["RetryPolicy"]["MaximumEventAgeInSeconds"], 21600)
         policy = self.properties("UndeliveredQueuePolicy")
         self.assertEqual(policy["Queues"], [ref("UndeliveredQueue")])
@@ -290,9 +350,13 @@ class Events(TemplateTest):
                 "Principal": {"Service": "events.amazonaws.com"},
                 "Action": "sqs:SendMessage",
                 "Resource": arn("UndeliveredQueue"),
-                "Condition": {"ArnEquals": {"aws:SourceArn": arn("Rule")}},
+                "Condition": {"ArnEquals": {"aws:SourceArn": [self.source(rule) for rule in rules]}},
             },
         )
+
+    def source(self, rule):
+        condition = self.resource(rule).get("Condition")
+        return {"Fn::If": [condition, arn(rule), ref("AWS::NoValue")]} if condition else arn(rule)
 
     def test_a_trail_is_made_only_on_demand_and_its_price_is_named(self):
         parameter = self.parameters["CreateTrail"]
@@ -324,6 +388,7 @@ class Permissions(TemplateTest):
             {
                 "dynamodb:GetItem": [arn("Table")],
                 "dynamodb:PutItem": [arn("Table")],
+                "dynamodb:Query": [{"Fn::Sub": "${Table.Arn}/index/by_due"}],
                 "dynamodb:UpdateItem": [arn("Table")],
                 "sns:Publish": [
                     ref("Topic"),
@@ -411,7 +476,7 @@ class Permissions(TemplateTest):
                 ]
                 (source,) = sources
                 named = list(strings(source))
-                self.assertTrue(named == ["Rule", "Arn"] or "${AWS::AccountId}" in named[0], named)
+                self.assertTrue(named[:2] == ["Rule", "Arn"] or "${AWS::AccountId}" in named[0], named)
 
     def test_topic_and_queues_refuse_what_is_not_encrypted_on_its_way(self):
         for name, action in (
@@ -439,7 +504,7 @@ class Keeping(TemplateTest):
     def test_the_table_is_keyed_by_principal_and_forgets_expired_items(self):
         _, table = self.the("AWS::DynamoDB::Table")
         self.assertEqual(table["KeySchema"], [{"AttributeName": "principal", "KeyType": "HASH"}])
-        self.assertEqual(table["AttributeDefinitions"], [{"AttributeName": "principal", "AttributeType": "S"}])
+        self.assertIn({"AttributeName": "principal", "AttributeType": "S"}, table["AttributeDefinitions"])
         self.assertEqual(table["TimeToLiveSpecification"], {"AttributeName": "expires_at", "Enabled": True})
         self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST")
 
@@ -487,8 +552,13 @@ class Alerts(TemplateTest):
                 ("AWS/SQS", queue_metric, json.dumps([queue_name("FailureQueue")])),
                 ("AWS/SQS", queue_metric, json.dumps([queue_name("UndeliveredQueue")])),
                 ("Rattle", "AlertsSuppressed", "[]"),
+                ("Rattle", "ChatNotPublished", "[]"),
             },
         )
+        self.assertEqual(self.resource("ChatAlarm")["Condition"], "HasChatTopic")
+        telemetry = (ROOT / "src" / "telemetry.rs").read_text()
+        for metric in ("AlertsSuppressed", "ChatNotPublished"):
+            self.assertIn(f'("{metric}", ', telemetry)
 
     def test_each_alarm_speaks_at_the_first_one_and_never_for_lack_of_data(self):
         for name, alarm in self.of_type("AWS::CloudWatch::Alarm").items():

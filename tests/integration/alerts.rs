@@ -2,11 +2,13 @@
 
 use rattle::alert::email::Email;
 use rattle::alert::json::FindingLine;
-use rattle::alert::{Deployment, asff, chat, ocsf, pager, sms::sms, storm, subject};
+use rattle::alert::{self, Deployment, asff, chat, ocsf, pager, sms::sms, storm, subject};
 use rattle::cloudtrail::principal::Principal;
-use rattle::detection::finding::{Finding, Severity, Status, Totals};
+use rattle::detection::finding::{Finding, Reads, Severity, Status, Totals};
+use rattle::digest::{Digest, Listed, Week};
 use rattle::replay::scanner::{Item, Scanner};
 use rattle::replay::sources::Source;
+use rattle::text::Text;
 use serde_json::{Value, json};
 
 use crate::support::{InMemory, MONDAY, denial_of, parse, project_file, record};
@@ -79,6 +81,58 @@ fn goldens() -> Vec<Finding> {
     goldens
 }
 
+/// What follows when the principal of a finding reads secrets while its episode is open.
+pub fn let_in(finding: &Finding) -> Finding {
+    let secrets = ["prod/orders/db", "prod/payments/api-key"].map(|name| Text::new(name, 64));
+    let (first, last) = (finding.last_denial + 95, finding.last_denial + 140);
+    let reads = Reads { denied: 51, read: 2, secrets: secrets.into(), first, last };
+    Finding::let_in(finding, reads, finding.region.clone())
+}
+
+#[test]
+fn the_digest_of_a_week_is_as_recorded() {
+    let week = Week::before(MONDAY);
+    let mut digest = Digest::of(week);
+    let text = |text: &str| Text::new(text, 256);
+    for (listed, principal, time, what) in [
+        (Listed::Muted, "role batch-import", 100, "9 denied reads of 7 secrets in 5 minutes"),
+        (Listed::Muted, "role batch-import", 900, "12 denied reads of 9 secrets in 1 hour"),
+        (Listed::Low, "role thumbs", 200, "40 denied reads of 1 secret in one UTC day"),
+        (Listed::Repeated, "role thumbs", 300, "41 denied reads of 1 secret in one UTC day"),
+        (Listed::HeldBack, "user jane", 400, "5 denied reads of 5 secrets in 5 minutes"),
+    ] {
+        digest.add_finding(listed, text(principal), week.begin() + time, text(what));
+    }
+    digest.add_ignored(text("arn:aws:iam::*:role/ci-*;until=2026-12-31"), 1_234);
+    digest.add_ignored(text("service:backup.example.com"), 7);
+    let mut many = digest.clone();
+    for i in 0..30 {
+        let principal = text(&format!("role r{i} https://evil.example/ {}", "x".repeat(200)));
+        let what = text("6 denied reads of 6 secrets in 5 minutes");
+        many.add_finding(Listed::Shadow, principal, week.end(), what);
+        many.add_ignored(text(&format!("arn:{i}:{}", "*".repeat(240))), 9_999_999_999);
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("snapshots/alerts");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for (name, digest) in [
+            ("digest", &digest),
+            ("digest-of-nothing", &Digest::of(week)),
+            ("digest-of-much", &many),
+        ] {
+            let Email { subject, body } = alert::digest::email(digest, &deployment());
+            let sms = alert::digest::sms(digest);
+            assert!(subject.len() < 100 && sms.len() <= 140 && body.len() < 16 << 10);
+            assert!(body.lines().all(|line| line.chars().count() <= 72), "{body}");
+            assert!(!body.contains("://"), "{body}");
+            let json = pretty(&alert::digest::json(digest));
+            insta::assert_snapshot!(name, format!("Subject: {subject}\n\n{body}\n{sms}\n\n{json}"));
+        }
+    });
+}
+
 #[test]
 fn every_rendering_of_every_status_and_severity_is_as_recorded() {
     let mut settings = insta::Settings::clone_current();
@@ -97,6 +151,9 @@ fn every_rendering_of_every_status_and_severity_is_as_recorded() {
                 let (status, severity) = (finding.status.name(), finding.severity.name());
                 insta::assert_snapshot!(format!("{name}-{status}-{severity}"), rendering(finding));
             }
+        }
+        for (name, rendering) in RENDERINGS {
+            insta::assert_snapshot!(format!("{name}-let_in-high"), rendering(&let_in(&goldens[0])));
         }
         let finding = &goldens[0];
         let Email { subject, body } = storm::email(finding, 60, &deployment());
@@ -125,7 +182,7 @@ fn the_examples_of_the_documentation_are_the_recorded_ones() {
     }
     assert_eq!(
         shown.into_iter().collect::<Vec<_>>(),
-        ["asff", "chat", "email", "json", "ocsf", "pager", "sms"]
+        ["asff", "chat", "digest", "email", "json", "ocsf", "pager", "sms"]
     );
 }
 

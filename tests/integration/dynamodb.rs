@@ -18,6 +18,7 @@ use rattle::config::Settings;
 use rattle::detection::finding::Finding;
 use rattle::detection::{Outcome, Policy};
 use rattle::detector::{Detector, DetectorError};
+use rattle::digest::{Digest, Week};
 use rattle::replay::scanner::{Item as Scanned, Scanner};
 use rattle::sink::{LeftToCaller, Receipt, Sink};
 use rattle::store::dynamodb::{DynamoDbError, DynamoDbStore, Usage, expression};
@@ -169,6 +170,10 @@ impl Sink for Mailbox {
         Ok(Receipt::default())
     }
 
+    async fn publish_digest(&self, _: &Digest) -> Result<(), Infallible> {
+        unreachable!("no digest is asked for")
+    }
+
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), Infallible> {
         panic!("there is no storm")
     }
@@ -185,6 +190,8 @@ struct Burst {
 /// Delivers the denials through as many invocations at once, each with its own store.
 fn burst(name: &str, denials: Vec<Denial>, invocations: usize) -> Burst {
     let key = denials[0].principal().key().clone();
+    // They arrive at once: nobody takes a finding for one that was left behind.
+    let now = denials.iter().map(Denial::time).max().unwrap();
     run(async {
         let client = table(name).await;
         let mailbox = Mailbox::default();
@@ -198,7 +205,6 @@ fn burst(name: &str, denials: Vec<Denial>, invocations: usize) -> Burst {
                 let mut outcomes: HashMap<&'static str, u32> = HashMap::new();
                 loop {
                     let Some(denial) = queue.borrow_mut().next() else { break };
-                    let now = denial.time();
                     let handled =
                         detector.handle(&denial, SignedDuration::ZERO, now).await.unwrap();
                     *outcomes.entry(handled.outcome.name()).or_default() += 1;
@@ -296,7 +302,9 @@ pub fn size(item: &item::Item) -> usize {
             AttributeValue::S(text) => text.len(),
             AttributeValue::N(number) => number.len() / 2 + 2,
             AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::Bool(_) => 1,
             AttributeValue::Bs(all) => all.iter().map(|bytes| bytes.as_ref().len()).sum(),
+            AttributeValue::Ss(all) => all.iter().map(String::len).sum(),
             AttributeValue::Ns(all) => all.iter().map(|number| number.len() / 2 + 2).sum(),
             AttributeValue::L(all) => 3 + all.iter().map(|value| 1 + of(value)).sum::<usize>(),
             AttributeValue::M(map) => {
@@ -421,6 +429,16 @@ fn every_expression_passes_a_strict_parser() {
             (expression::SUPPRESS, Some(expression::IS_OURS)),
             (expression::ADMIT, Some(expression::IS_ADMITTED)),
             (expression::ANNOUNCE, Some(expression::IS_ANNOUNCER)),
+            (expression::CLAIM_WORKLOAD, Some(expression::IS_CLAIMABLE)),
+            (expression::LOOK_AGAIN, Some(expression::IS_SAME_FINDING)),
+            (expression::CLAIM_END, Some(expression::IS_ENDABLE)),
+            (expression::CONFIRM_END, Some(expression::IS_ENDED)),
+            (expression::NOTE_NEW_EPISODE, Some(expression::IS_NEW_EPISODE)),
+            (expression::NOTE_EPISODE, Some(expression::IS_SAME_EPISODE)),
+            (expression::NOTE_READ, Some(expression::IS_READABLE)),
+            (expression::CLAIM_LET_IN, Some(expression::IS_LET_IN_CLAIMABLE)),
+            (expression::CONFIRM_LET_IN, Some(expression::IS_LET_IN)),
+            (expression::ADD_IGNORED, None),
         ] {
             assert_eq!(refusal(&client, update, condition).await, None, "{update} / {condition:?}");
         }
@@ -430,6 +448,11 @@ fn every_expression_passes_a_strict_parser() {
             let update = expression::ANNOUNCE;
             assert_eq!(refusal(&client, update, Some(condition)).await, None, "{condition}");
         }
+        let store = DynamoDbStore::new(client.clone(), "expressions");
+        let now = denial_of(MONDAY, "any", "any").time();
+        assert_eq!(store.due_episodes(now, 1).await.unwrap(), []);
+        let week = Week::holding(MONDAY);
+        assert_eq!(store.digest(week).await.unwrap(), Digest::of(week));
         // It is strict indeed.
         for wrong in ["ADD #version", "SET #version = :one ADD #version :one", "SET a = = :one"] {
             let code = refusal(&client, wrong, None).await;
@@ -468,7 +491,9 @@ fn value(placeholder: &str) -> AttributeValue {
         ":id" => AttributeValue::Bs(vec![Blob::new([0; 8])]),
         ":digest" => AttributeValue::B(Blob::new([0; 8])),
         ":secrets" => AttributeValue::Ns(vec!["1".into()]),
-        ":evidence" | ":pending" => AttributeValue::M(HashMap::new()),
+        ":done" => AttributeValue::Bool(true),
+        ":evidence" | ":pending" | ":ending" | ":let_in" => AttributeValue::M(HashMap::new()),
+        ":agenda" => AttributeValue::S("any".into()),
         ":noted" | ":alert_window" | ":hit_window" | ":alert_count" | ":told" => list(),
         _ => item::number(1),
     }
@@ -661,6 +686,10 @@ impl Sink for Refusing {
 
     async fn publish(&self, _: &Finding) -> Result<Receipt, &'static str> {
         Err("refused")
+    }
+
+    async fn publish_digest(&self, _: &Digest) -> Result<(), &'static str> {
+        unreachable!("no digest is asked for")
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), &'static str> {

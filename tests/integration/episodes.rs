@@ -18,7 +18,7 @@ use crate::local_aws::table;
 use crate::support::{MONDAY, denial_of};
 
 const MINUTE: i64 = 60;
-const LONG: Duration = Duration::from_secs(20);
+pub const LONG: Duration = Duration::from_secs(20);
 /// When the last hit of an enumeration in the first window is out of reach: 60 quiet minutes
 /// after that window, and 20 for those who come late.
 const OVER: i64 = (5 + 60 + 20) * MINUTE;
@@ -171,7 +171,7 @@ fn an_end_that_was_claimed_and_not_sent_is_sent_by_the_next_run_as_it_was_claime
         let [episode] = &function.due(OVER).await[..] else { panic!() };
         let store = function.detector.store();
         let state = store.read(&key()).await.unwrap().unwrap().state;
-        let finding = Finding::end(&episode.finding, Some(&state), &Policy::default());
+        let finding = Finding::end(&episode.finding, Some(&state), None, &Policy::default());
         let ending = Ending { finding, claimed_at: MONDAY + OVER };
         assert!(store.claim_end(episode, &ending, MONDAY + OVER - 60).await.unwrap());
         // Another run at the same time leaves it to the one that claimed it.
@@ -217,7 +217,7 @@ fn a_finding_told_meanwhile_keeps_the_end_of_its_episode_back() {
         // Nor does an invocation that was held up since it claimed the older finding.
         let ours = Ending { finding: now.finding.clone(), claimed_at: MONDAY };
         store.confirm_end(now).await.unwrap();
-        assert_eq!(function.due(60 * MINUTE).await.len(), 1, "nothing is deleted unclaimed");
+        assert_eq!(function.due(60 * MINUTE).await.len(), 1, "it stays on the agenda unclaimed");
         assert!(store.claim_end(now, &ours, MONDAY).await.unwrap());
     });
 }

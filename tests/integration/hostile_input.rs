@@ -3,7 +3,9 @@
 use rattle::alert::email::Email;
 use rattle::alert::json::FindingLine;
 use rattle::alert::{asff, chat, ocsf, pager, sms::sms};
-use rattle::detection::finding::{Finding, Totals};
+use rattle::cloudtrail::secret::MAX_NAME_BYTES;
+use rattle::detection::finding::{Finding, MAX_NAMED, Reads, Totals};
+use rattle::text::Text;
 use serde_json::{Value, json};
 
 use crate::alerts::deployment;
@@ -106,7 +108,17 @@ fn assert_within_all_limits(text: &str, finding: Finding) {
             first_denial: 0,
             last_denial: 99_999_999_999,
         };
-        assert_within_limits(&Finding::resolved(&finding, totals));
+        let ended = Finding::resolved(&finding, totals);
+        assert_within_limits(&ended);
+        let reads = Reads {
+            denied: 512,
+            read: 256,
+            secrets: vec![Text::new(text, MAX_NAME_BYTES); MAX_NAMED],
+            first: 0,
+            last: 99_999_999_999,
+        };
+        assert_within_limits(&Finding { reads: Some(reads.clone()), ..ended });
+        assert_within_limits(&Finding::let_in(&finding, reads, None));
     }
 }
 

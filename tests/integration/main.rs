@@ -32,6 +32,8 @@ mod local_aws;
 #[cfg(feature = "lambda")]
 mod loopback;
 mod properties;
+#[cfg(feature = "lambda")]
+mod reads;
 mod replay_command;
 #[cfg(all(feature = "seed", feature = "lambda"))]
 mod seed;

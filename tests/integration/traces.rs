@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{project_file, replay};
+use crate::support::{project_file, rattle, replay, stderr, stdout};
 
 /// An attack's first event, the denials until its first alert and the seconds until it.
 struct Attack {
@@ -95,6 +95,22 @@ fn every_benign_trace_is_silent_once_it_is_learnt() {
             assert_eq!(finding["severity"], "low", "{trace}: {finding}");
             assert!(finding["last_denial"].as_str().unwrap() < learnt, "{trace}: {finding}");
         }
+    }
+}
+
+#[test]
+fn a_benign_trace_gives_at_most_one_alert_and_none_to_a_pager() {
+    for trace in SILENT.into_iter().chain(LEARNT.map(|(trace, _)| trace)) {
+        let path = format!("events/traces/{trace}.jsonl");
+        let output = rattle(&["replay", "--summary", "json", &path], b"");
+        let summary: Value = serde_json::from_str(stderr(&output).trim()).unwrap();
+        let sent = stdout(&output).matches("Subject: ").count() as u64;
+        assert_eq!(
+            sent,
+            summary["findings"].as_u64().unwrap() - summary["repeated"].as_u64().unwrap()
+        );
+        assert!(sent <= 1, "{trace}: {sent} alerts");
+        assert_eq!(stdout(&output).matches("Subject: ALARM: [Rattle low]").count() as u64, sent);
     }
 }
 

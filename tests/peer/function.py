@@ -11,6 +11,7 @@ import os
 import random
 import re
 import time
+from collections import Counter
 from datetime import datetime, timezone
 from statistics import NormalDist
 
@@ -46,12 +47,17 @@ class Contended(Exception):
 
 
 def handler(event, _context=None):
-    handle(event["detail"], time.time())
+    counts, now = Counter(), time.time()
+    try:
+        handle(event["detail"], now, counts)
+    finally:
+        print(metrics(counts, now))
 
 
-def handle(record, now):
+def handle(record, now, counts):
     """Handles one CloudTrail record that arrived `now`; returns its finding, if any."""
     if not is_watched(record):
+        counts["Ignored"] += 1
         return None
     denial = parse(record)
     for attempt in range(ATTEMPTS):
@@ -59,12 +65,28 @@ def handle(record, now):
         before = item["state"]["S"] if item and int(item["expires_at"]["N"]) > now else "null"
         state, finding = deliver(json.loads(before), denial, now - denial["time"])
         after = json.dumps(state, separators=(",", ":"))
-        if after == before or write(denial["key"], state["window"], after, item):
+        is_news = after != before
+        counts["DynamoDbRequests"] += 1 + is_news
+        if not is_news or write(denial["key"], state["window"], after, item):
+            counts["Denials" if is_news else "NotCounted"] += 1
             if finding:
                 publish(finding)
+                counts["AlertsPublished"] += 1
             return finding
+        counts["LostRaces"] += 1
         time.sleep(random.uniform(0, 0.01 * 2**attempt))
     raise Contended(denial["key"])
+
+
+def metrics(counts, now):
+    """One line for the log, from which CloudWatch makes metrics (embedded metric format)."""
+    directive = {
+        "Namespace": "Rattle",
+        "Dimensions": [[]],
+        "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
+    }
+    about = {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]}
+    return json.dumps({**counts, "_aws": about})
 
 
 # ---- the table and the topic

@@ -1,5 +1,6 @@
 """The peer finds what the product finds."""
 
+import collections
 import json
 import os
 import pathlib
@@ -8,7 +9,7 @@ import unittest
 from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-RATTLE = os.environ.get("RATTLE_BINARY", str(ROOT / "target" / "release" / "rattle"))
+RATTLE = os.environ.get("PRODUCT_BINARY", str(ROOT / "target" / "release" / "rattle"))
 TRACES = sorted((ROOT / "events" / "traces").glob("*.jsonl"))
 
 # Clients are made when the module is imported. None of them is used here.
@@ -35,7 +36,7 @@ def of_the_peer():
     records.sort(key=lambda record: (record["eventTime"], record["eventID"]))
     with mock.patch.multiple(function, read=table.get, write=write, publish=found.append):
         for record in records:
-            function.handle(record, function.parse(record)["time"])
+            function.handle(record, function.parse(record)["time"], collections.Counter())
     return [(f["time"], f["signal"], f["scale"], f["observed"]) for f in found]
 
 

@@ -1,15 +1,16 @@
 //! What must be true of the ends of episodes: whoever was told of one is told of its end,
-//! not before it is over, and of what it came to.
+//! not before it is over, and of what it came to. And of the digest: what was not sent is in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rattle::alert::json::FindingLine;
-use rattle::detection::finding::{Finding, Status};
+use rattle::detection::finding::{Finding, Severity, Status};
 use rattle::detection::policy::MAX_AGE_SECONDS;
 use rattle::detection::{Policy, PrincipalState};
 use serde_json::Value;
 
-use super::oracle::Principal;
+use super::oracle::{Claimed, Principal};
+use super::schedule::Schedule;
 
 /// The ends that were claimed, by their ids, and the order of messages.
 #[derive(Default)]
@@ -39,7 +40,7 @@ impl Ends {
         };
         let told = || principal.claims.values().filter(|claim| claim.messages > 0);
         let is_end_of = |last: &Finding, state: &PrincipalState| {
-            is_over(state) && Finding::end(last, Some(state), policy) == finding
+            is_over(state) && Finding::end(last, Some(state), None, policy) == finding
         };
         let is_true =
             told().any(|claim| principal.ever.iter().any(|state| is_end_of(&claim.finding, state)));
@@ -72,4 +73,21 @@ impl Ends {
             .filter(|(key, alarm)| self.last_end.get(*key).is_none_or(|end| end < alarm))
             .map(|(key, _)| format!("{key}: nobody is told of the end"))
     }
+}
+
+/// The digest lists what was not sent, and what is low: what is wrong with that.
+pub fn unlisted(
+    schedule: &Schedule,
+    principals: &BTreeMap<String, Principal>,
+    listed: &BTreeSet<String>,
+) -> Option<String> {
+    let is_due = |claim: &&Claimed| {
+        schedule.settings.weekly_digest
+            && (claim.messages == 0 || claim.finding.severity == Severity::Low)
+    };
+    let claims = principals.values().flat_map(|principal| principal.claims.values());
+    let due: BTreeSet<String> =
+        claims.filter(is_due).map(|claim| claim.finding.id.clone()).collect();
+    let is_all_there = due.is_subset(listed);
+    (!is_all_there).then(|| format!("the digest lists {listed:?} and not {due:?}"))
 }

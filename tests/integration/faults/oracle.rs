@@ -17,7 +17,7 @@ use rattle::store::item::{self, Item};
 use rattle::store::{Kept, Pending};
 use serde_json::Value;
 
-use super::ends::Ends;
+use super::ends::{Ends, unlisted};
 use super::schedule::Schedule;
 use super::transport::{Applied, Step};
 
@@ -152,7 +152,7 @@ impl<'a> Oracle<'a> {
             Step::Confirm => {
                 let is_held_back = write.request["UpdateExpression"]
                     .as_str()
-                    .is_some_and(|update| update.contains("#suppressed"));
+                    .is_some_and(|update| update.contains("suppressed"));
                 kept.suppressed += u64::from(is_held_back);
                 let claim = principal.claims.get(&kept.state.alert_seq);
                 if kept.pending.take().is_none() {
@@ -224,7 +224,7 @@ impl<'a> Oracle<'a> {
         }
         let window = Some(kept.state.window);
         for i in 0..2 {
-            if !update.contains(&format!("#hit_window[{i}]")) {
+            if !update.contains(&format!("hit_window[{i}]")) {
                 continue;
             }
             let denials = || principal.counted.keys().map(|digest| self.events[digest]);
@@ -350,12 +350,17 @@ impl<'a> Oracle<'a> {
 
     fn end(&mut self, schedule: &Schedule, items: &[Item]) {
         let mut stored = BTreeMap::new();
+        let mut listed = BTreeSet::new();
         for item in items {
             let key = item["principal"].as_s().unwrap();
             if key.starts_with("#storm#") {
                 self.end_of_hour(schedule, item);
             } else if key.starts_with("#episode#") {
-                self.fault(format!("{key}: it is never over"));
+                if item.contains_key("agenda") {
+                    self.fault(format!("{key}: it is never over"));
+                }
+            } else if let Some(finding) = key.strip_prefix("#digest#") {
+                listed.insert(finding.to_owned());
             } else {
                 stored.insert(key.to_owned(), item::decode(item).unwrap());
             }
@@ -369,6 +374,7 @@ impl<'a> Oracle<'a> {
                 None => self.fault(format!("{key}: nobody wrote this item")),
             }
         }
+        self.verdict.faults.extend(unlisted(schedule, &principals, &listed));
         for event in &schedule.events {
             let key = event.denial.principal().key().as_str();
             let counted = principals.get(key).and_then(|p| p.counted.get(&event.denial.digest()));

@@ -9,6 +9,7 @@ use rattle::config::Settings;
 use rattle::detection::finding::Finding;
 use rattle::detection::{Assessment, Decision, Outcome, Policy, Window, decide};
 use rattle::detector::Detector;
+use rattle::digest::Digest;
 use rattle::sink::{Receipt, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::store::{Claim, Kept, Pending, Received, Sent, Store};
@@ -159,6 +160,10 @@ impl Sink for Faltering {
     async fn publish(&self, _: &Finding) -> Result<Receipt, &'static str> {
         self.sent.borrow_mut().push("alert");
         Ok(Receipt::default())
+    }
+
+    async fn publish_digest(&self, _: &Digest) -> Result<(), &'static str> {
+        unreachable!("no digest is asked for")
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), &'static str> {

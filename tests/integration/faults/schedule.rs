@@ -137,6 +137,9 @@ fn settings(rng: &mut Rng) -> Settings {
         }
         set("RATTLE_QUIET_MINUTES", (5 * rng.u32(1..=3)).to_string());
     }
+    if rng.u32(0..4) == 0 {
+        set("RATTLE_WEEKLY_DIGEST", "true".to_owned());
+    }
     Settings::read(settings).unwrap()
 }
 

@@ -352,25 +352,26 @@ fn read(body: &[u8]) -> (Step, Value) {
         let key = request["principal"]["S"].as_str();
         key.is_some_and(|key| key.starts_with("#episode#"))
     };
-    let step = if is_episode(&request["Item"]) || request.get("KeyConditionExpression").is_some() {
+    let is_listed = request["Item"]["agenda"]["S"] == "digest";
+    let step = if request.get("KeyConditionExpression").is_some() || is_listed {
         Step::Agenda
     } else if is_episode(&request["Key"]) {
         match request["UpdateExpression"].as_str() {
-            None => Step::ConfirmEnd,
-            Some(update) if update.contains("#ending") => Step::ClaimEnd,
-            Some(_) => Step::Agenda,
+            Some(update) if update.starts_with("REMOVE") => Step::ConfirmEnd,
+            Some(update) if update.starts_with("SET ending") => Step::ClaimEnd,
+            _ => Step::Agenda,
         }
     } else if request.get("Item").is_some() {
         Step::Roll
     } else if request.get("UpdateExpression").is_none() {
         Step::Read
-    } else if updates("REMOVE #pending") {
+    } else if updates("REMOVE pending") {
         Step::Confirm
-    } else if updates("#pending") {
+    } else if updates("pending") {
         Step::Claim
-    } else if updates("#alerts") || updates("#storm") {
+    } else if updates("alerts") || updates("storm") {
         Step::Admit
-    } else if updates("#ids") {
+    } else if updates("ids") {
         Step::Count
     } else if updates("hit_window") {
         Step::Note

@@ -54,15 +54,8 @@ fn like_rattle(update: Update) -> Update {
     let names = [
         ("#format", name::FORMAT),
         ("#version", name::VERSION),
-        ("#n5", name::DENIALS[0]),
-        ("#n1h", name::DENIALS[1]),
-        ("#n1d", name::DENIALS[2]),
-        ("#ids", name::IDS),
-        ("#ids_prev", name::IDS_BEFORE),
         ("#evidence", name::EVIDENCE[0]),
-        ("#expires_at", name::EXPIRES_AT),
         ("#window", name::WINDOW),
-        ("#secrets", name::SECRETS),
     ];
     let evidence = Item::from([
         ("t".to_owned(), number(1_760_000_000)),
@@ -84,12 +77,11 @@ fn like_rattle(update: Update) -> Update {
         (":evidence", AttributeValue::M(evidence)),
         (":secrets", AttributeValue::Ns(vec!["210".to_owned()])),
     ];
-    let update = names
-        .into_iter()
-        .fold(update, |update, (short, name)| update.expression_attribute_names(short, name));
-    values
-        .into_iter()
-        .fold(update, |update, (short, value)| update.expression_attribute_values(short, value))
+    let names = names.map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()));
+    let values = values.map(|(placeholder, value)| (placeholder.to_owned(), value));
+    update
+        .set_expression_attribute_names(Some(names.into()))
+        .set_expression_attribute_values(Some(values.into()))
         .update_expression(expression::COUNT_SECRETS)
         .condition_expression(expression::COUNTS)
         .return_values(ReturnValue::AllOld)

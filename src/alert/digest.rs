@@ -1,0 +1,142 @@
+//! The weekly digest: what was found and not sent, what was ignored, and what is low.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::Deployment;
+use super::email::{Email, heading, paragraph, wrap};
+use super::headline::MAX_SUBJECT_BYTES;
+use super::sms::MAX_SMS_BYTES;
+use crate::detection::wording::{plural, utc};
+use crate::digest::{Digest, Listed};
+use crate::text::Text;
+
+/// Name of the schema of [`json`].
+const SCHEMA: &str = "rattle.digest/1";
+/// Principals, and entries of `RATTLE_IGNORE`, that are listed one by one.
+const MOST_LISTED: usize = 20;
+const MAX_LABEL_BYTES: usize = 58;
+/// Beside the numbers of a list.
+const INDENT: &str = "           ";
+
+/// The e-mail.
+pub fn email(digest: &Digest, deployment: &Deployment) -> Email {
+    let mut body = String::new();
+    let _ = writeln!(body, "WEEKLY DIGEST: {}", days(digest));
+    let _ = writeln!(body, "{}", deployment.place());
+    let _ = writeln!(body, "{}", sentence(digest));
+    heading(&mut body, "Findings");
+    for listed in Listed::ALL {
+        let _ = writeln!(body, "  {:>7}  {}", digest.findings(listed), in_words(listed));
+    }
+    heading(&mut body, "Whose");
+    let principals = digest.principals();
+    for (principal, listing) in principals.iter().take(MOST_LISTED) {
+        let label = Text::new(&principal.without_links(), MAX_LABEL_BYTES);
+        let words = format!("{label}; last: {}", listing.last);
+        wrap(&mut body, &words, &format!("  {:>7}  ", listing.findings), INDENT);
+    }
+    rest(&mut body, principals.len());
+    heading(&mut body, "Denials that RATTLE_IGNORE left alone, at the least");
+    let ignored = digest.ignored();
+    for (entry, denials) in ignored.iter().take(MOST_LISTED) {
+        let entry = Text::new(&entry.without_links(), MAX_LABEL_BYTES);
+        wrap(&mut body, entry.as_str(), &format!("  {denials:>7}  "), INDENT);
+    }
+    rest(&mut body, ignored.len());
+    heading(&mut body, "What to do");
+    paragraph(
+        &mut body,
+        "  ",
+        "Repair what is low or repeated: its first alert drafted the missing statement. Of what is \
+         muted or ignored, see whether it still should be. Each finding is a line in the \
+         function's log.",
+    );
+    let subject = format!("[Rattle digest] {}: {}", days(digest), sentence(digest));
+    Email { subject: Text::new(&subject, MAX_SUBJECT_BYTES).to_string(), body }
+}
+
+/// The text message.
+pub fn sms(digest: &Digest) -> String {
+    let text = format!("Rattle digest {}: {}", days(digest), sentence(digest));
+    Text::new(&text, MAX_SMS_BYTES).to_string()
+}
+
+/// The body for programs.
+pub fn json(digest: &Digest) -> Value {
+    let findings: BTreeMap<_, _> =
+        Listed::ALL.into_iter().map(|listed| (listed.name(), digest.findings(listed))).collect();
+    let (principals, ignored) = (digest.principals(), digest.ignored());
+    let listings: Vec<_> = principals
+        .iter()
+        .take(MOST_LISTED)
+        .map(|(label, listing)| {
+            json!({
+                "principal": label,
+                "findings": listing.findings,
+                "last_at": utc(listing.last_at),
+                "last": listing.last,
+            })
+        })
+        .collect();
+    let entries: Vec<_> = ignored
+        .iter()
+        .take(MOST_LISTED)
+        .map(|(entry, denials)| json!({"entry": entry, "denials_at_least": denials}))
+        .collect();
+    json!({
+        "type": "digest",
+        "schema": SCHEMA,
+        "from": utc(digest.week().begin()),
+        "to": utc(digest.week().end()),
+        "findings": findings,
+        "principals": listings,
+        "principals_in_all": principals.len(),
+        "ignored": entries,
+        "ignored_in_all": ignored.len(),
+    })
+}
+
+const fn in_words(listed: Listed) -> &'static str {
+    match listed {
+        Listed::Muted => "not sent: muted",
+        Listed::HeldBack => "not sent: more in an hour than are sent",
+        Listed::Repeated => "not sent: broken workloads that were told of before",
+        Listed::Shadow => "not sent: shadow mode",
+        Listed::Low => "sent, of severity low",
+    }
+}
+
+/// Its first day and its last.
+fn days(digest: &Digest) -> String {
+    let day = |second| utc(second).chars().take(10).collect::<String>();
+    format!("{} to {}", day(digest.week().begin()), day(digest.week().end()))
+}
+
+fn sentence(digest: &Digest) -> String {
+    let unsent = Listed::ALL.into_iter().filter(|listed| *listed != Listed::Low);
+    let ignored = digest.ignored().iter().map(|(_, denials)| denials).sum();
+    format!(
+        "{} not sent, {} low, {} ignored",
+        things(unsent.map(|listed| digest.findings(listed)).sum(), "finding"),
+        digest.findings(Listed::Low),
+        things(ignored, "denial")
+    )
+}
+
+fn things(count: u64, thing: &str) -> String {
+    plural(u32::try_from(count).unwrap_or(u32::MAX), thing)
+}
+
+/// That a list is empty, or what it leaves out.
+fn rest(body: &mut String, count: usize) {
+    match count.checked_sub(MOST_LISTED) {
+        _ if count == 0 => body.push_str("  none\n"),
+        None | Some(0) => {}
+        Some(more) => {
+            let _ = writeln!(body, "  and {more} more");
+        }
+    }
+}

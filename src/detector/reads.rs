@@ -1,0 +1,113 @@
+//! Denied, then let in: a principal that reads a secret while an episode of its denials is open
+//! raises one more alert, with what it read.
+//!
+//! A read by any other principal costs one read of the table, and no write.
+
+use jiff::Timestamp;
+
+use super::{Detector, DetectorError, Outcomes, PENDING_SECONDS, Sends};
+use crate::cloudtrail::SecretRead;
+use crate::config::Mode;
+use crate::detection::finding::{Finding, Severity};
+use crate::sink::Sink;
+use crate::store::dynamodb::DynamoDbStore;
+use crate::store::dynamodb::episodes::{LetIn, OpenEpisode};
+use crate::store::{Kept, Sent};
+
+/// What one read led to.
+#[derive(Debug, Default)]
+pub struct HandledRead {
+    /// Whether it belongs to an open episode.
+    pub is_of_episode: bool,
+    /// The finding it raised.
+    pub finding: Option<Finding>,
+    /// What became of it.
+    pub sends: Sends,
+}
+
+impl<P: Sink> Detector<DynamoDbStore, P> {
+    /// Handles a secret that was read.
+    pub async fn handle_read(
+        &self,
+        read: &SecretRead,
+        now: Timestamp,
+    ) -> Outcomes<HandledRead, DynamoDbStore, P> {
+        let mut handled = HandledRead::default();
+        let key = read.principal.key();
+        let episode = self.store.episode(key).await.map_err(DetectorError::Store)?;
+        let Some(episode) = episode.filter(|episode| is_of(episode, read)) else {
+            return Ok(handled);
+        };
+        let noted = self.store.note_read(episode, read).await.map_err(DetectorError::Store)?;
+        handled.is_of_episode = noted.is_open;
+        let stale = now.as_second() - PENDING_SECONDS;
+        let is_due = noted.is_open
+            && noted.let_in.as_ref().is_none_or(|claimed| {
+                !claimed.is_done
+                    && (claimed.claimed_by == read.digest || claimed.claimed_at <= stale)
+            });
+        if is_due {
+            self.tell_let_in(&noted, read, now, &mut handled).await?;
+        }
+        Ok(handled)
+    }
+
+    /// Claims, publishes and confirms, like any alert.
+    async fn tell_let_in(
+        &self,
+        episode: &OpenEpisode,
+        read: &SecretRead,
+        now: Timestamp,
+        handled: &mut HandledRead,
+    ) -> Outcomes<(), DynamoDbStore, P> {
+        let kept = self.store.read(&episode.key).await.map_err(DetectorError::Store)?;
+        let finding = if let Some(claimed) = &episode.let_in {
+            claimed.finding.clone()
+        } else {
+            let denied = denied(episode, kept.as_ref(), self);
+            let Some(reads) = episode.reads.told(denied) else { return Ok(()) };
+            Finding::let_in(&episode.finding, reads, read.region.clone())
+        };
+        let second = now.as_second();
+        let let_in = LetIn { finding, claimed_by: read.digest, claimed_at: second, is_done: false };
+        let stale = second - PENDING_SECONDS;
+        let is_ours = self.store.claim_let_in(episode, &let_in, stale).await;
+        if !is_ours.map_err(DetectorError::Store)? {
+            return Ok(());
+        }
+        let sent = if kept.is_some_and(|kept| kept.muted_until > second) {
+            Sent::Muted
+        } else if self.settings.mode == Mode::Shadow {
+            Sent::Shadowed
+        } else {
+            // At most one for each episode that the storm guard let through.
+            let receipt = self.sink.publish(&let_in.finding).await.map_err(DetectorError::Sink)?;
+            handled.sends.publish(receipt);
+            Sent::Published
+        };
+        self.store.confirm_let_in(episode).await.map_err(DetectorError::Store)?;
+        handled.sends.add(sent);
+        handled.finding = Some(let_in.finding);
+        Ok(())
+    }
+}
+
+/// Whether a read belongs to an open episode. One of severity low is a broken workload: that it
+/// works again is what was asked for.
+fn is_of(episode: &OpenEpisode, read: &SecretRead) -> bool {
+    let worst = episode.finding.worst.unwrap_or(episode.finding.severity);
+    episode.is_open
+        && worst > Severity::Low
+        && read.time.as_second() >= episode.finding.first_denial
+}
+
+/// Different secrets refused in the episode so far.
+fn denied<P>(
+    episode: &OpenEpisode,
+    kept: Option<&Kept>,
+    detector: &Detector<DynamoDbStore, P>,
+) -> u32 {
+    let totals = kept.and_then(|kept| kept.state.totals(&detector.settings.policy));
+    let last = &episode.finding;
+    totals.map_or(last.distinct_secrets.unwrap_or(last.secrets.on(last.scale)), |t| t.secrets)
+}

@@ -1,0 +1,115 @@
+//! What the weekly digest lists: one small item for each finding, and one for each entry of
+//! `RATTLE_IGNORE` and week, in the sparse index by their time.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::DynamoDbStore;
+use super::episodes::{AGENDA, DUE, INDEX};
+use crate::digest::{Digest, Listed, Week};
+use crate::sha256::sha256_start;
+use crate::store::item::{self, Item, name};
+use crate::store::table::DynamoDbError;
+use crate::store::{Pending, SECONDS_PER_DAY, expression};
+use crate::text::Text;
+
+/// The partition of the index that holds them.
+const DIGEST: &str = "digest";
+/// Five weeks: a digest may be asked for again.
+const RETENTION_SECONDS: i64 = 35 * SECONDS_PER_DAY;
+const MAX_ENTRY_BYTES: usize = 256;
+
+const LISTED: &str = "listed";
+const LABEL: &str = "label";
+const WHAT: &str = "what";
+const ENTRY: &str = "entry";
+const DENIALS: &str = "denials";
+
+impl DynamoDbStore {
+    /// Notes a finding. Its key is the finding's id, so that it is noted once.
+    pub(super) async fn put_listed(
+        &self,
+        pending: &Pending,
+        listed: Listed,
+    ) -> Result<(), DynamoDbError> {
+        let Pending { finding, claimed_at, .. } = pending;
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let label = finding.principal.principal.label();
+        let item = Item::from([
+            (name::PRINCIPAL.to_owned(), text(&format!("#digest#{}", finding.id))),
+            (name::EXPIRES_AT.to_owned(), item::number(claimed_at + RETENTION_SECONDS)),
+            (AGENDA.to_owned(), text(DIGEST)),
+            (DUE.to_owned(), item::number(claimed_at)),
+            (LISTED.to_owned(), text(listed.name())),
+            (LABEL.to_owned(), text(&label)),
+            (WHAT.to_owned(), text(&finding.what())),
+        ]);
+        self.table.send_put(self.table.put(item)).await.map(drop)
+    }
+
+    /// Adds denials that an entry of `RATTLE_IGNORE` left alone at `time`, in epoch seconds.
+    pub async fn add_ignored(
+        &self,
+        entry: &str,
+        denials: u64,
+        time: i64,
+    ) -> Result<(), DynamoDbError> {
+        let week = Week::holding(time).number();
+        let digest = u128::from_be_bytes(sha256_start(entry));
+        let key = Text::new(&format!("#ignored#{week}#{digest:032x}"), 80);
+        let update = self
+            .table
+            .update(&key)
+            .update_expression(expression::ADD_IGNORED)
+            .expression_attribute_values(":agenda", AttributeValue::S(DIGEST.to_owned()))
+            .expression_attribute_values(":due", item::number(time))
+            .expression_attribute_values(":entry", AttributeValue::S(entry.to_owned()))
+            .expression_attribute_values(":denials", item::number(denials))
+            .expression_attribute_values(":expires_at", item::number(time + RETENTION_SECONDS));
+        self.table.send_update(update).await.map(drop)
+    }
+
+    /// The digest of a week. The same week gives the same digest, however often it is asked for.
+    pub async fn digest(&self, week: Week) -> Result<Digest, DynamoDbError> {
+        let mut digest = Digest::of(week);
+        let mut from: Option<Item> = None;
+        loop {
+            let query = self
+                .table
+                .query(INDEX)
+                .key_condition_expression(expression::IS_OF_WEEK)
+                .expression_attribute_values(":agenda", AttributeValue::S(DIGEST.to_owned()))
+                .expression_attribute_values(":begin", item::number(week.begin()))
+                .expression_attribute_values(":end", item::number(week.end()))
+                .set_exclusive_start_key(from);
+            let (items, next) = self.table.send_query(query).await?;
+            for item in &items {
+                add(&mut digest, item);
+            }
+            from = next;
+            if from.is_none() {
+                return Ok(digest);
+            }
+        }
+    }
+}
+
+/// An item that is neither of the two kinds was not written by this program, and says nothing.
+fn add(digest: &mut Digest, item: &Item) {
+    let text = |name: &str, most| match item.get(name) {
+        Some(AttributeValue::S(text)) => Some(Text::new(text, most)),
+        _ => None,
+    };
+    let number = |name: &str| match item.get(name) {
+        Some(AttributeValue::N(number)) => number.parse::<i64>().ok(),
+        _ => None,
+    };
+    if let (Some(entry), Some(denials)) = (text(ENTRY, MAX_ENTRY_BYTES), number(DENIALS)) {
+        digest.add_ignored(entry, denials.unsigned_abs());
+    }
+    let listed = text(LISTED, MAX_ENTRY_BYTES).and_then(|name| Listed::from_name(name.as_str()));
+    if let (Some(listed), Some(label), Some(time), Some(what)) =
+        (listed, text(LABEL, MAX_ENTRY_BYTES), number(DUE), text(WHAT, MAX_ENTRY_BYTES))
+    {
+        digest.add_finding(listed, label, time, what);
+    }
+}

@@ -1,0 +1,194 @@
+"""An episode from its first alert to its end, as a pager sees it; what is not sent, and the
+digest of it. FUNCTION_BINARY names the function's binary."""
+
+import json
+import time
+import unittest
+
+from end_to_end import Caller, Deployed, EndToEndTest, Subscriber, as_it_is, wait_for
+
+HOUR = 3600
+# What a CloudWatch alarm sends, and PagerDuty's integration reads.
+ALARM_FIELDS = {
+    "AlarmName",
+    "AlarmDescription",
+    "AWSAccountId",
+    "NewStateValue",
+    "NewStateReason",
+    "StateChangeTime",
+    "Region",
+    "OldStateValue",
+    "Trigger",
+}
+
+
+class Scheduled(Deployed):
+    """With hands that do what time does on AWS."""
+
+    def task(self, schedule):
+        """What the stack's schedule with this expression hands to the function."""
+        rules = [rule for rule in self.events.list_rules()["Rules"] if rule.get("ScheduleExpression") == schedule]
+        (rule,) = rules
+        (target,) = self.events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+        return json.loads(target["Input"])
+
+    def run_task(self, schedule):
+        before = len(self.runs())
+        self.invoke(self.task(schedule))
+        self.wait_for_runs(before + 1)
+
+    def close_episodes(self):
+        self.run_task("rate(15 minutes)")
+
+    def make_due(self, caller):
+        """As if the quarter of an hour after the last alert were over."""
+        self.dynamodb.update_item(
+            TableName=self.outputs["TableName"],
+            Key={"principal": {"S": f"#episode#{caller.key}"}},
+            UpdateExpression="SET #due = :now",
+            ConditionExpression="attribute_exists(agenda)",
+            ExpressionAttributeNames={"#due": "due"},
+            ExpressionAttributeValues={":now": {"N": "1"}},
+        )
+
+
+class Pager(Subscriber):
+    """Merges what it is sent by the alarm's name, as a pager does."""
+
+    def incidents(self):
+        incidents = {}
+        for message in self.messages:
+            alarm = json.loads(message["Message"])
+            incidents.setdefault(alarm["AlarmName"], []).append((alarm, message))
+        return incidents
+
+
+class Episode(EndToEndTest):
+    @classmethod
+    def deploy(cls):
+        return Scheduled()
+
+    def test_a_pager_sees_one_incident_open_grow_and_close(self):
+        pager = Pager()
+        self.addCleanup(pager.close)
+        severities = {"severity": ["medium", "high"]}
+        pager.subscribe(self.deployed.sns, self.deployed.outputs["TopicArn"], severities)
+        # Of two hours ago: over as soon as it is looked at.
+        caller = Caller("enumerator", at=time.time() - 2 * HOUR)
+        self.deployed.handle(*caller.enumeration(6))
+        self.deployed.close_episodes()
+        self.assertEqual(len(self.deployed.findings(caller)), 1, "its alert may still be on its way")
+        self.deployed.handle(*(caller.denial(number) for number in range(6, 60)))
+        self.deployed.make_due(caller)
+        self.deployed.close_episodes()
+
+        told = [finding["status"] for finding in self.deployed.findings(caller)]
+        # Fifty denials, and fifty secrets.
+        self.assertEqual(told, ["open", "update", "update", "resolved"])
+        resolved = self.deployed.findings(caller)[-1]
+        self.assertEqual(resolved["severity"], "high")
+        wait_for("the end at the pager", lambda: len(pager.messages) == len(told))
+        ((name, alarms),) = pager.incidents().items()
+        self.assertEqual(
+            [(alarm["OldStateValue"], alarm["NewStateValue"]) for alarm, _ in alarms],
+            [("OK", "ALARM"), ("ALARM", "ALARM"), ("ALARM", "ALARM"), ("ALARM", "OK")],
+        )
+        for alarm, message in alarms:
+            self.assertLessEqual(ALARM_FIELDS, set(alarm))
+            self.assertTrue(message["Subject"].startswith(f"{alarm['NewStateValue']}: "), message["Subject"])
+        self.assertIn(caller.id, name)
+        # Some secrets share a bucket.
+        self.assertRegex(alarms[-1][0]["NewStateReason"], r"60 denied reads of (60|5[0-9]) secrets in 1 s by")
+
+        # Told once, and the next episode is another one.
+        self.deployed.close_episodes()
+        self.assertEqual(len(self.deployed.findings(caller)), len(told))
+        self.assertEqual(sum(line.get("EpisodesResolved", 0) for line in self.deployed.metrics()), 1)
+
+    def test_an_episode_with_a_hit_of_this_hour_stays_open(self):
+        caller = Caller("goes-on")
+        self.deployed.handle(*caller.enumeration(6))
+        self.deployed.make_due(caller)
+        self.deployed.close_episodes()
+        self.assertEqual([f["status"] for f in self.deployed.findings(caller)], ["open"])
+
+    def test_a_task_that_there_is_not_is_rejected(self):
+        wrong = {"task": "close-episode"}
+        self.deployed.invoke(wrong)
+        failure = self.deployed.failure_of(lambda payload: payload == wrong)
+        self.assert_failed(failure, "RejectedEvent", "it is no EventBridge event")
+
+
+class Shadow(EndToEndTest):
+    @classmethod
+    def deploy(cls):
+        return Scheduled(parameters={"Mode": "shadow", "WeeklyDigest": "true", "Ignore": "*role/left-alone"})
+
+    def test_nothing_is_sent_but_the_digest_which_has_what_was_found_and_ignored(self):
+        last_week = time.time() - 7 * 24 * HOUR
+        caller, ignored = Caller("in-shadow"), Caller("left-alone")
+        self.deployed.handle(*caller.enumeration(6), *ignored.enumeration(3))
+        self.deployed.close_episodes()
+        self.assertEqual(self.deployed.alerts(), [])
+        self.assertEqual(sum(line.get("AlertsShadowed", 0) for line in self.deployed.metrics()), 1)
+        self.assertEqual(self.deployed.number(caller, "suppressed"), 1)
+        self.assertNotIn("pending", self.deployed.item(caller))
+        (line,) = [line for line in map(json.loads, self.deployed.lines()) if "6 denied" in str(line) or "5 denied" in str(line)]
+        self.assertEqual(line["fields"]["status"], "open")
+
+        # What was noted this week is of the last one, for once.
+        for item in self.deployed.items():
+            if item["principal"]["S"].startswith(("#digest#", "#ignored#")):
+                self.deployed.dynamodb.put_item(
+                    TableName=self.deployed.outputs["TableName"], Item=item | {"due": {"N": str(int(last_week))}}
+                )
+        self.deployed.run_task("cron(0 8 ? * MON *)")
+        (message,) = self.deployed.alerts()
+        self.assertTrue(message["Subject"].startswith("[Rattle digest] "), message["Subject"])
+        self.assertNotIn("severity", message["MessageAttributes"], "a pager's filter must leave it out")
+        digest = json.loads(message["Message"])
+        self.assertEqual((digest["schema"], digest["findings"]["shadow"]), ("rattle.digest/1", 1))
+        self.assertEqual(digest["principals"][0]["principal"], "role in-shadow")
+        (entry,) = digest["ignored"]
+        self.assertEqual(entry["entry"], "*role/left-alone")
+        self.assertIn(entry["denials_at_least"], (2, 3))
+
+
+class Reads(EndToEndTest):
+    @classmethod
+    def deploy(cls):
+        return Scheduled(parameters={"WatchReads": "true"})
+
+    def test_a_principal_that_was_refused_and_then_let_in_raises_one_high_update(self):
+        caller, other = Caller("let-in"), Caller("reads-as-ever")
+        self.deployed.handle(*caller.enumeration(6))
+        before = len(self.deployed.items())
+        self.deployed.handle(self.read(caller, "payments"), self.read(caller, "orders"), self.read(other, "orders"))
+
+        opened, let_in = self.deployed.findings(caller)
+        self.assertEqual((let_in["status"], let_in["severity"]), ("update", "high"))
+        self.assertEqual(let_in["episode"], opened["episode"])
+        self.assertRegex(let_in["title"], r"^Denied on [56] secrets, then read 1 by role let-in$")
+        (first,) = let_in["reads"]["secrets"]
+        self.assertIn(first, ("prod/payments", "prod/orders"))
+        self.assertEqual(len(self.deployed.items()), before, "a read by somebody else writes nothing")
+        metrics = self.deployed.metrics()
+        self.assertEqual(sum(line.get("Reads", 0) for line in metrics), 2)
+        self.assertEqual(sum(line.get("Ignored", 0) for line in metrics), 1)
+
+    def test_without_the_parameter_there_is_no_rule_for_reads(self):
+        caller = Caller("not-watched")
+        quiet = Scheduled()
+        quiet.handle(*caller.enumeration(6))
+        quiet.put(self.read(caller, "payments"))
+        quiet.handle(caller.denial(6))
+        self.assertEqual(len(quiet.runs()), 7)
+
+    def read(self, caller, name):
+        record = caller.denial(0) | {"requestParameters": {"secretId": f"prod/{name}"}}
+        del record["errorCode"], record["errorMessage"]
+        return record
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,228 @@
+//! Denied, then let in: one alert with what was read, and no cost for everybody else.
+
+use jiff::{SignedDuration, Timestamp};
+use rattle::cloudtrail::{Record, SecretRead};
+use rattle::config::{Mode, Settings};
+use rattle::detection::finding::{Finding, Severity, Status};
+use rattle::detector::Detector;
+use rattle::detector::reads::HandledRead;
+use rattle::sink::Sink;
+use rattle::store::dynamodb::DynamoDbStore;
+use rattle::text::Text;
+use serde_json::{Value, json};
+
+use crate::dynamodb::{Mailbox, Refusing, run, settings};
+use crate::local_aws::table;
+use crate::support::{MONDAY, denial_of, envelope, record};
+
+/// A read by the role that the denials are of.
+fn read(time: i64, id: &str, secret: &str) -> SecretRead {
+    let read = Record::read_in(event(time, id, secret).to_string().as_bytes());
+    read.unwrap().unwrap()
+}
+
+fn event(time: i64, id: &str, secret: &str) -> Value {
+    let mut record = record((MONDAY + time) as f64, id, &[secret.to_owned()]);
+    let fields = record.as_object_mut().unwrap();
+    fields.remove("errorCode");
+    fields.remove("errorMessage");
+    envelope(&record)
+}
+
+fn at(time: i64) -> Timestamp {
+    Timestamp::from_second(MONDAY + time).unwrap()
+}
+
+struct Function {
+    table: &'static str,
+    client: aws_sdk_dynamodb::Client,
+    mailbox: Mailbox,
+    detector: Detector<DynamoDbStore, Mailbox>,
+}
+
+impl Function {
+    async fn new(table_name: &'static str) -> Self {
+        let (client, mailbox) = (table(table_name).await, Mailbox::default());
+        let store = DynamoDbStore::new(client.clone(), table_name);
+        let detector = Detector::new(store, mailbox.clone(), settings());
+        Self { table: table_name, client, mailbox, detector }
+    }
+
+    fn with<P: Sink>(&self, sink: P, settings: Settings) -> Detector<DynamoDbStore, P> {
+        Detector::new(DynamoDbStore::new(self.client.clone(), self.table), sink, settings)
+    }
+
+    async fn deny(&self, time: i64, secret: &str) {
+        let denial = denial_of(MONDAY + time, &format!("e{time}-{secret}"), secret);
+        self.detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+    }
+
+    async fn enumerate(&self, secrets: i64) {
+        for secret in 0..secrets {
+            self.deny(secret, &format!("secret-{secret}")).await;
+        }
+    }
+
+    async fn read(&self, time: i64, id: &str, secret: &str) -> HandledRead {
+        self.detector.handle_read(&read(time, id, secret), at(time)).await.unwrap()
+    }
+
+    fn told(&self) -> Vec<Finding> {
+        self.mailbox.0.borrow().clone()
+    }
+}
+
+#[test]
+fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
+    run(async {
+        let function = Function::new("let-in").await;
+        function.enumerate(12).await;
+        let before = function.told().len();
+        let first = function.read(100, "r1", "prod/payments").await;
+        let finding = first.finding.unwrap();
+        assert_eq!(function.told()[before..], *std::slice::from_ref(&finding));
+        assert_eq!((finding.status, finding.severity), (Status::Update, Severity::High));
+        assert_eq!(finding.title, "Denied on 12 secrets, then read 1 by role ci-deploy");
+        let reads = finding.reads.unwrap();
+        assert_eq!((reads.denied, reads.first, reads.last), (12, MONDAY + 100, MONDAY + 100));
+        assert_eq!(reads.secrets.iter().map(Text::as_str).collect::<Vec<_>>(), ["prod/payments"]);
+
+        // The same event, a further one, and a finding of further denials change nothing of it.
+        let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCdEf";
+        for (id, secret) in [("r1", "prod/payments"), ("r2", arn), ("r3", "prod/payments")] {
+            let again = function.read(110, id, secret).await;
+            assert_eq!((again.is_of_episode, again.finding), (true, None), "{id}");
+        }
+        for secret in 100..190 {
+            function.deny(120, &format!("prod/{secret}")).await;
+        }
+        assert_eq!(function.read(130, "r4", "prod/payments").await.finding, None);
+        let told = function.told();
+        assert_eq!(told.iter().filter(|finding| finding.reads.is_some()).count(), 1);
+
+        let closed = function.detector.close_episodes(at(3 * 3_600), super::episodes::LONG).await;
+        let end = &closed.unwrap().ends[0];
+        let reads = end.reads.as_ref().unwrap();
+        let names: Vec<_> = reads.secrets.iter().map(Text::as_str).collect();
+        assert_eq!((names, reads.last), (vec!["prod/db", "prod/payments"], MONDAY + 130));
+        assert!(end.title.ends_with(", then read 2 by role ci-deploy"), "{}", end.title);
+        assert_eq!(end.severity, Severity::High);
+
+        // It is over: what is read later is nobody's business.
+        assert!(!function.read(3 * 3_600, "r5", "prod/payments").await.is_of_episode);
+    });
+}
+
+#[test]
+fn a_read_without_an_open_episode_costs_one_read_and_no_write() {
+    run(async {
+        let function = Function::new("no-episode").await;
+        function.deny(0, "prod/0").await;
+        function.detector.store().take_usage();
+        let handled = function.read(1, "r1", "prod/payments").await;
+        assert!(!handled.is_of_episode);
+        assert_eq!(function.detector.store().take_usage().requests, 1);
+        let items = function.client.scan().table_name("no-episode").send().await.unwrap();
+        assert_eq!(items.count(), 1, "the item of the denial");
+    });
+}
+
+#[test]
+fn a_broken_workload_that_works_again_and_a_read_before_the_denials_are_no_news() {
+    run(async {
+        let function = Function::new("repaired").await;
+        for knock in 0..60 {
+            let denial = denial_of(MONDAY + knock, &format!("k{knock}"), "prod/db");
+            function.detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        }
+        assert_eq!(function.told()[0].severity, Severity::Low);
+        assert!(!function.read(100, "r1", "prod/db").await.is_of_episode);
+
+        let function = Function::new("read-before").await;
+        function.deny(0, "prod/0").await;
+        for secret in 1..12 {
+            function.deny(600 + secret, &format!("prod/{secret}")).await;
+        }
+        assert!(!function.read(300, "r1", "prod/0").await.is_of_episode);
+        assert!(function.read(700, "r2", "prod/0").await.finding.is_some());
+    });
+}
+
+#[test]
+fn what_was_claimed_and_not_sent_is_sent_by_the_same_event_or_a_minute_later() {
+    run(async {
+        let function = Function::new("let-in-unsent").await;
+        function.enumerate(12).await;
+        let refusing = function.with(Refusing, settings());
+        let first = read(100, "r1", "prod/payments");
+        refusing.handle_read(&first, at(100)).await.unwrap_err();
+        assert_eq!(function.read(101, "r2", "prod/db").await.finding, None, "it is another's");
+        let sent = function.detector.handle_read(&first, at(102)).await.unwrap();
+        let finding = sent.finding.unwrap();
+        assert_eq!(finding.reads.unwrap().secrets.len(), 1, "as it was claimed");
+        assert_eq!(function.read(300, "r3", "prod/db").await.finding, None);
+
+        let function = Function::new("let-in-left").await;
+        function.enumerate(12).await;
+        let refusing = function.with(Refusing, settings());
+        refusing.handle_read(&first, at(100)).await.unwrap_err();
+        assert!(function.read(160, "r2", "prod/db").await.finding.is_some());
+    });
+}
+
+#[test]
+fn many_reads_neither_grow_the_item_without_bound_nor_send_more_than_one_alert() {
+    run(async {
+        let function = Function::new("many-reads").await;
+        function.enumerate(12).await;
+        let before = function.told().len();
+        for i in 0..300 {
+            function.read(100, &format!("r{i}"), &format!("prod/{}/{i}", "x".repeat(400))).await;
+        }
+        assert_eq!(function.told().len(), before + 1);
+        let reader = read(0, "x", "x").principal;
+        let episode = function.detector.store().episode(reader.key()).await.unwrap().unwrap();
+        assert_eq!((episode.reads.ids.len(), episode.reads.secrets.len()), (256, 256));
+        let item = function.client.scan().table_name("many-reads").send().await.unwrap();
+        let largest = item.items().iter().map(crate::dynamodb::size).max().unwrap();
+        assert!(largest < 32 << 10, "{largest}");
+    });
+}
+
+#[test]
+fn in_shadow_mode_it_is_recorded_only() {
+    run(async {
+        let function = Function::new("let-in-shadow").await;
+        function.enumerate(12).await;
+        let before = function.told().len();
+        let shadow = Settings { mode: Mode::Shadow, ..settings() };
+        let shadow = function.with(function.mailbox.clone(), shadow);
+        let handled = shadow.handle_read(&read(100, "r1", "prod/db"), at(100)).await.unwrap();
+        assert_eq!((handled.sends.shadowed, handled.finding.is_some()), (1, true));
+        assert_eq!(function.told().len(), before);
+    });
+}
+
+#[test]
+fn only_a_call_that_was_let_in_and_names_a_secret_is_a_read() {
+    let good = event(0, "r1", "prod/db");
+    let is_read = |event: &Value| Record::read_in(event.to_string().as_bytes()).unwrap().is_some();
+    assert!(is_read(&good));
+    for (field, value) in [
+        ("errorCode", json!("ThrottlingException")),
+        ("errorMessage", json!("no")),
+        ("eventName", json!("DescribeSecret")),
+        ("eventSource", json!("kms.amazonaws.com")),
+        ("requestParameters", json!(null)),
+        ("requestParameters", json!({"secretId": " "})),
+    ] {
+        let mut other = good.clone();
+        other["detail"][field] = value.clone();
+        assert!(!is_read(&other), "{field} {value}");
+    }
+    for (field, value) in [("eventID", json!(null)), ("eventTime", json!("yesterday"))] {
+        let mut broken = good.clone();
+        broken["detail"][field] = value;
+        assert!(Record::read_in(broken.to_string().as_bytes()).is_err(), "{field}");
+    }
+}
