@@ -55,6 +55,13 @@ step "the release build finds something in the samples"
 cargo build --release --locked
 "$target/release/rattle" replay events/ | grep -c '^Subject: '
 
+step "the scoreboard: a small corpus gives the counts it gave"
+scoreboard=benches/scoreboard/Cargo.toml
+cargo fmt --check --manifest-path $scoreboard
+cargo clippy --locked --all-targets --manifest-path $scoreboard --target-dir "$target" -- -D warnings
+cargo test --locked --manifest-path $scoreboard --target-dir "$target"
+cargo run --release --locked --manifest-path $scoreboard --target-dir "$target" -- run --quick --check
+
 step "the page of a report, in a browser"
 tests/browser/run.sh || [ $? -eq 77 ]
 

@@ -1,0 +1,71 @@
+//! Rattle: the function's own path, with its state in memory and its default settings.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use jiff::{SignedDuration, Timestamp};
+use rattle::cloudtrail::Denial;
+use rattle::config::Settings;
+use rattle::detector::{Detector, Failed, Handled};
+use rattle::sink::LeftToCaller;
+use rattle::store::Kept;
+use rattle::store::memory::MemoryStore;
+use rattle::text::Text;
+
+use super::Alert;
+
+/// Rattle, watching one principal.
+#[derive(Debug)]
+pub struct Rattle {
+    detector: Detector<MemoryStore, LeftToCaller>,
+}
+
+impl Rattle {
+    /// One that knows nothing yet.
+    pub fn new() -> anyhow::Result<Self> {
+        let settings = Settings::read([])?;
+        Ok(Self { detector: Detector::new(MemoryStore::default(), LeftToCaller, settings) })
+    }
+
+    /// Another that knows what this one knows of the principal.
+    #[must_use]
+    pub fn fork(&self, key: &Text) -> Self {
+        let settings = self.detector.settings().clone();
+        let store = MemoryStore::holding(self.kept(key));
+        Self { detector: Detector::new(store, LeftToCaller, settings) }
+    }
+
+    /// What it knows of the principal.
+    pub fn kept(&self, key: &Text) -> Option<Kept> {
+        self.detector.store().kept(key)
+    }
+
+    /// Handles a denial that arrives at that time.
+    pub fn handle(&self, denial: &Denial, at: i64) -> anyhow::Result<Handled> {
+        let now = Timestamp::from_second(at)?;
+        let age = SignedDuration::from_secs(at - denial.time().as_second());
+        let handled: Result<Handled, Failed<Infallible, Infallible>> =
+            at_once(self.detector.handle(denial, age, now));
+        Ok(handled.map_err(|failed| failed.error)?)
+    }
+
+    /// The alert that a denial raises which arrives at that time. A broken workload that was told
+    /// of is recorded and not sent: no alert.
+    pub fn see(&self, denial: &Denial, at: i64) -> anyhow::Result<Option<Alert>> {
+        let finding = self.handle(denial, at)?.finding.filter(|finding| !finding.repeats);
+        Ok(finding.map(|finding| Alert { at, severity: Some(finding.severity) }))
+    }
+}
+
+/// The result of a future that waits for nothing, as all do over a store in memory.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+            return result;
+        }
+    }
+}
