@@ -18,21 +18,21 @@ use crate::local_aws::table;
 use crate::support::{MONDAY, denial_of};
 
 const MINUTE: i64 = 60;
-pub const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(20);
 /// When the last hit of an enumeration in the first window is out of reach: 60 quiet minutes
 /// after that window, and 20 for those who come late.
 const OVER: i64 = (5 + 60 + 20) * MINUTE;
 
 /// The function, in several processes with one table and one mailbox.
-struct Function {
-    client: Client,
+pub struct Function {
+    pub client: Client,
     table: &'static str,
     mailbox: Mailbox,
-    detector: Detector<DynamoDbStore, Mailbox>,
+    pub detector: Detector<DynamoDbStore, Mailbox>,
 }
 
 impl Function {
-    async fn new(table_name: &'static str) -> Self {
+    pub async fn new(table_name: &'static str) -> Self {
         let client = table(table_name).await;
         let mailbox = Mailbox::default();
         let store = DynamoDbStore::new(client.clone(), table_name);
@@ -40,24 +40,24 @@ impl Function {
         Self { client, table: table_name, mailbox, detector }
     }
 
-    fn with_sink<P: Sink>(&self, sink: P) -> Detector<DynamoDbStore, P> {
+    pub fn with_sink<P: Sink>(&self, sink: P) -> Detector<DynamoDbStore, P> {
         Detector::new(DynamoDbStore::new(self.client.clone(), self.table), sink, settings())
     }
 
     /// A refusal `time` seconds after the start, over the secret of this number.
-    async fn deny(&self, time: i64, secret: u32) {
+    pub async fn deny(&self, time: i64, secret: u32) {
         let denial =
             denial_of(MONDAY + time, &format!("e{time}-{secret}"), &format!("secret-{secret}"));
         self.detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
     }
 
-    async fn enumerate(&self, secrets: u32) {
+    pub async fn enumerate(&self, secrets: u32) {
         for secret in 0..secrets {
             self.deny(i64::from(secret), secret).await;
         }
     }
 
-    async fn close(&self, time: i64) -> Closed {
+    pub async fn close(&self, time: i64) -> Closed {
         self.detector.close_episodes(at(time), LONG).await.unwrap()
     }
 
@@ -66,7 +66,7 @@ impl Function {
         due.into_iter().map(Result::unwrap).collect()
     }
 
-    fn told(&self) -> Vec<Finding> {
+    pub fn told(&self) -> Vec<Finding> {
         self.mailbox.0.borrow().clone()
     }
 
@@ -77,7 +77,7 @@ impl Function {
     }
 }
 
-fn at(time: i64) -> Timestamp {
+pub fn at(time: i64) -> Timestamp {
     Timestamp::from_second(MONDAY + time).unwrap()
 }
 

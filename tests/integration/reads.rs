@@ -1,19 +1,18 @@
 //! Denied, then let in: one alert with what was read, and no cost for everybody else.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use rattle::cloudtrail::{Record, SecretRead};
 use rattle::config::{Mode, Settings};
-use rattle::detection::finding::{Finding, Severity, Status};
+use rattle::detection::finding::{Severity, Status};
 use rattle::detector::Detector;
 use rattle::detector::reads::HandledRead;
-use rattle::sink::Sink;
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::store::dynamodb::episodes::LetIn;
 use rattle::text::Text;
 use serde_json::{Value, json};
 
 use crate::dynamodb::{Mailbox, Refusing, run, settings};
-use crate::local_aws::table;
+use crate::episodes::{Function, at};
 use crate::support::{MONDAY, denial_of, envelope, record};
 
 /// A read by the role that the denials are of.
@@ -30,46 +29,9 @@ fn event(time: i64, id: &str, secret: &str) -> Value {
     envelope(&record)
 }
 
-fn at(time: i64) -> Timestamp {
-    Timestamp::from_second(MONDAY + time).unwrap()
-}
-
-struct Function {
-    table: &'static str,
-    client: aws_sdk_dynamodb::Client,
-    mailbox: Mailbox,
-    detector: Detector<DynamoDbStore, Mailbox>,
-}
-
 impl Function {
-    async fn new(table_name: &'static str) -> Self {
-        let (client, mailbox) = (table(table_name).await, Mailbox::default());
-        let store = DynamoDbStore::new(client.clone(), table_name);
-        let detector = Detector::new(store, mailbox.clone(), settings());
-        Self { table: table_name, client, mailbox, detector }
-    }
-
-    fn with<P: Sink>(&self, sink: P, settings: Settings) -> Detector<DynamoDbStore, P> {
-        Detector::new(DynamoDbStore::new(self.client.clone(), self.table), sink, settings)
-    }
-
-    async fn deny(&self, time: i64, secret: &str) {
-        let denial = denial_of(MONDAY + time, &format!("e{time}-{secret}"), secret);
-        self.detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
-    }
-
-    async fn enumerate(&self, secrets: i64) {
-        for secret in 0..secrets {
-            self.deny(secret, &format!("secret-{secret}")).await;
-        }
-    }
-
     async fn read(&self, time: i64, id: &str, secret: &str) -> HandledRead {
         self.detector.handle_read(&read(time, id, secret), at(time)).await.unwrap()
-    }
-
-    fn told(&self) -> Vec<Finding> {
-        self.mailbox.0.borrow().clone()
     }
 }
 
@@ -95,7 +57,7 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
             assert_eq!((again.is_of_episode, again.finding), (true, None), "{id}");
         }
         for secret in 100..190 {
-            function.deny(120, &format!("prod/{secret}")).await;
+            function.deny(120, secret).await;
         }
         assert_eq!(function.read(130, "r4", "prod/payments").await.finding, None);
         let told = function.told();
@@ -112,8 +74,8 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         };
         assert!(!store.claim_let_in(&episode.unwrap(), &stale, MONDAY + 9_999).await.unwrap());
 
-        let closed = function.detector.close_episodes(at(3 * 3_600), super::episodes::LONG).await;
-        let end = &closed.unwrap().ends[0];
+        let closed = function.close(3 * 3_600).await;
+        let end = &closed.ends[0];
         let reads = end.reads.as_ref().unwrap();
         let names: Vec<_> = reads.secrets.iter().map(Text::as_str).collect();
         assert_eq!((names, reads.last), (vec!["prod/db", "prod/payments"], MONDAY + 130));
@@ -129,7 +91,7 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
 fn a_read_without_an_open_episode_costs_one_read_and_no_write() {
     run(async {
         let function = Function::new("no-episode").await;
-        function.deny(0, "prod/0").await;
+        function.deny(0, 0).await;
         function.detector.store().take_usage();
         let handled = function.read(1, "r1", "prod/payments").await;
         assert!(!handled.is_of_episode);
@@ -151,12 +113,12 @@ fn a_broken_workload_that_works_again_and_a_read_before_the_denials_are_no_news(
         assert!(!function.read(100, "r1", "prod/db").await.is_of_episode);
 
         let function = Function::new("read-before").await;
-        function.deny(0, "prod/0").await;
+        function.deny(0, 0).await;
         for secret in 1..12 {
-            function.deny(600 + secret, &format!("prod/{secret}")).await;
+            function.deny(600, secret).await;
         }
-        assert!(!function.read(300, "r1", "prod/0").await.is_of_episode);
-        assert!(function.read(700, "r2", "prod/0").await.finding.is_some());
+        assert!(!function.read(300, "r1", "secret-0").await.is_of_episode);
+        assert!(function.read(700, "r2", "secret-0").await.finding.is_some());
     });
 }
 
@@ -165,7 +127,7 @@ fn what_was_claimed_and_not_sent_is_sent_by_the_same_event_or_a_minute_later() {
     run(async {
         let function = Function::new("let-in-unsent").await;
         function.enumerate(12).await;
-        let refusing = function.with(Refusing, settings());
+        let refusing = function.with_sink(Refusing);
         let first = read(100, "r1", "prod/payments");
         refusing.handle_read(&first, at(100)).await.unwrap_err();
         assert_eq!(function.read(101, "r2", "prod/db").await.finding, None, "it is another's");
@@ -176,7 +138,7 @@ fn what_was_claimed_and_not_sent_is_sent_by_the_same_event_or_a_minute_later() {
 
         let function = Function::new("let-in-left").await;
         function.enumerate(12).await;
-        let refusing = function.with(Refusing, settings());
+        let refusing = function.with_sink(Refusing);
         refusing.handle_read(&first, at(100)).await.unwrap_err();
         assert!(function.read(160, "r2", "prod/db").await.finding.is_some());
     });
@@ -208,7 +170,8 @@ fn in_shadow_mode_it_is_recorded_only() {
         function.enumerate(12).await;
         let before = function.told().len();
         let shadow = Settings { mode: Mode::Shadow, ..settings() };
-        let shadow = function.with(function.mailbox.clone(), shadow);
+        let store = DynamoDbStore::new(function.client.clone(), "let-in-shadow");
+        let shadow = Detector::new(store, Mailbox::default(), shadow);
         let handled = shadow.handle_read(&read(100, "r1", "prod/db"), at(100)).await.unwrap();
         assert_eq!((handled.sends.shadowed, handled.finding.is_some()), (1, true));
         assert_eq!(function.told().len(), before);

@@ -1,0 +1,154 @@
+//! What a principal reads while an episode of its denials is open, and the one alert of that.
+
+use std::collections::{BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{OpenEpisode, decode, encode, item_key};
+use crate::cloudtrail::SecretRead;
+use crate::cloudtrail::denial::EventDigest;
+use crate::detection::finding::{Finding, MAX_NAMED, Reads};
+use crate::detection::policy::MAX_IDS;
+use crate::store::dynamodb::DynamoDbStore;
+use crate::store::table::{DynamoDbError, Written};
+use crate::store::{expression, item};
+use crate::text::Text;
+
+/// Secrets read while an episode was open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReadsSoFar {
+    /// Their names.
+    pub secrets: BTreeSet<Text>,
+    /// Digests of the events.
+    pub ids: BTreeSet<[u8; 8]>,
+    /// When the first and the last was read, in epoch seconds.
+    pub first_and_last: Option<(i64, i64)>,
+}
+
+impl ReadsSoFar {
+    /// What an alert says of them, `denied` being the secrets refused until then; nothing if
+    /// there are none.
+    pub fn told(&self, denied: u32) -> Option<Reads> {
+        let (first, last) = self.first_and_last?;
+        let read = u32::try_from(self.secrets.len()).unwrap_or(u32::MAX);
+        let secrets = self.secrets.iter().take(MAX_NAMED).cloned().collect();
+        Some(Reads { denied, read, secrets, first, last })
+    }
+}
+
+/// The finding that a principal was let in, claimed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LetIn {
+    /// The finding.
+    pub finding: Finding,
+    /// The event whose delivery claimed it.
+    pub claimed_by: EventDigest,
+    /// When, in epoch seconds.
+    pub claimed_at: i64,
+    /// Whether it is confirmed as sent, or as held back.
+    pub is_done: bool,
+}
+
+impl DynamoDbStore {
+    /// The episode of a principal that was told of last, open or not.
+    pub async fn episode(&self, principal: &Text) -> Result<Option<OpenEpisode>, DynamoDbError> {
+        let item = self.table.get(&item_key(principal)).await?;
+        Ok(item.as_ref().map(decode).transpose()?)
+    }
+
+    /// Notes a secret that was read while an episode is open: the episode with it, or as it is
+    /// if the event was noted before, 256 are, or it is not open any more.
+    pub async fn note_read(
+        &self,
+        episode: OpenEpisode,
+        read: &SecretRead,
+    ) -> Result<OpenEpisode, DynamoDbError> {
+        let digest = Blob::new(read.digest.to_bytes());
+        let time = read.time.as_second();
+        let (first, last) = match episode.reads.first_and_last {
+            Some((first, last)) => (first.min(time), last.max(time)),
+            None => (time, time),
+        };
+        let update = self
+            .table
+            .update(&item_key(&episode.key))
+            .update_expression(expression::NOTE_READ)
+            .condition_expression(expression::IS_READABLE)
+            .expression_attribute_values(
+                ":episode",
+                AttributeValue::S(episode.finding.episode.clone()),
+            )
+            .expression_attribute_values(
+                ":secrets",
+                AttributeValue::Ss(vec![read.secret.name().to_string()]),
+            )
+            .expression_attribute_values(":id", AttributeValue::Bs(vec![digest.clone()]))
+            .expression_attribute_values(":digest", AttributeValue::B(digest))
+            .expression_attribute_values(":cap", item::number(MAX_IDS))
+            .expression_attribute_values(":first", item::number(first))
+            .expression_attribute_values(":last", item::number(last));
+        match self.table.send_update(update).await? {
+            Written::Stored(Some(before)) => {
+                let mut after = decode(&before)?;
+                after.reads.secrets.insert(read.secret.name().clone());
+                after.reads.ids.insert(read.digest.to_bytes());
+                after.reads.first_and_last = Some((first, last));
+                Ok(after)
+            }
+            Written::Refused(Some(now)) => Ok(decode(&now)?),
+            Written::Stored(None) | Written::Refused(None) => {
+                Ok(OpenEpisode { is_open: false, ..episode })
+            }
+        }
+    }
+
+    /// Claims the finding that a principal was let in: once for an episode, or again if whoever
+    /// claimed it before did not confirm it since `stale`, in epoch seconds. Gives whether it is
+    /// ours.
+    pub async fn claim_let_in(
+        &self,
+        episode: &OpenEpisode,
+        let_in: &LetIn,
+        stale: i64,
+    ) -> Result<bool, DynamoDbError> {
+        let claimed_by = AttributeValue::B(Blob::new(let_in.claimed_by.to_bytes()));
+        let claimed = HashMap::from([
+            ("finding".to_owned(), encode(&let_in.finding)),
+            ("by".to_owned(), claimed_by.clone()),
+            ("at".to_owned(), item::number(let_in.claimed_at)),
+        ]);
+        let update = self
+            .table
+            .update(&item_key(&episode.key))
+            .update_expression(expression::CLAIM_LET_IN)
+            .condition_expression(expression::IS_LET_IN_CLAIMABLE)
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_names("#by", "by")
+            .expression_attribute_names("#done", "done")
+            .expression_attribute_values(
+                ":episode",
+                AttributeValue::S(episode.finding.episode.clone()),
+            )
+            .expression_attribute_values(":let_in", AttributeValue::M(claimed))
+            .expression_attribute_values(":digest", claimed_by)
+            .expression_attribute_values(":stale", item::number(stale));
+        Ok(matches!(self.table.send_update(update).await?, Written::Stored(_)))
+    }
+
+    /// Notes that the finding was sent, or held back.
+    pub async fn confirm_let_in(&self, episode: &OpenEpisode) -> Result<(), DynamoDbError> {
+        let update = self
+            .table
+            .update(&item_key(&episode.key))
+            .update_expression(expression::CONFIRM_LET_IN)
+            .condition_expression(expression::IS_LET_IN)
+            .expression_attribute_names("#done", "done")
+            .expression_attribute_values(
+                ":episode",
+                AttributeValue::S(episode.finding.episode.clone()),
+            )
+            .expression_attribute_values(":done", AttributeValue::Bool(true));
+        self.table.send_update(update).await.map(drop)
+    }
+}
