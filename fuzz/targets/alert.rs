@@ -76,7 +76,9 @@ fn stored(input: &mut Unstructured<'_>) -> Result<Value> {
 /// What was read, if anything.
 fn reads(input: &mut Unstructured<'_>) -> Result<Value> {
     let count = input.int_in_range(0..=MAX_NAMED)?;
-    let secrets = (0..count).map(|_| Ok(input.arbitrary::<&str>()?.into())).collect::<Result<Vec<Value>>>()?;
+    let secrets = (0..count)
+        .map(|_| Ok(input.arbitrary::<&str>()?.into()))
+        .collect::<Result<Vec<Value>>>()?;
     Ok(if input.ratio(1, 4)? {
         let (denied, read) = (input.arbitrary::<u32>()?, input.arbitrary::<u32>()?);
         let (first, last) = (input.arbitrary::<i64>()?, input.arbitrary::<i64>()?);

@@ -28,6 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     check_function(&event);
+    check_read(&event);
     let record = event.get();
     if record.starts_with('{') && !may_be_wrapped(record) {
         check_wrappings(record);
@@ -53,6 +54,20 @@ fn check_function(event: &RawValue) {
         Err(Rejection::Source(source)) => assert!(source.as_str().len() <= 60, "{source}"),
         Err(Rejection::NoEnvelope) => {}
         Err(Rejection::Future(time)) => panic!("{time} is later than everything"),
+    }
+}
+
+/// A call that was let in is no denial, and what it read can be shown.
+fn check_read(event: &RawValue) {
+    match Record::read_in(event.get().as_bytes()) {
+        Ok(Some(read)) => {
+            let name = read.secret.name().as_str();
+            assert!(!name.is_empty() && name.len() <= 64, "{name:?}");
+            assert!(name.bytes().all(|b| (b' '..=b'~').contains(&b)), "{name:?}");
+            assert_eq!(Record::denial_in(event.get().as_bytes()), Ok(None), "a denial as well");
+        }
+        Ok(None) => {}
+        Err(malformed) => check_malformed(&malformed),
     }
 }
 

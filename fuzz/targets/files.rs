@@ -56,7 +56,8 @@ fn write(bytes: &[u8]) {
 
 /// One replay, checked; nothing if the file cannot be unpacked.
 fn run(order: Order, format: Format) -> Option<(Summary, Vec<u8>)> {
-    let options = Options { input: Input { paths: vec![FILE.clone()], ..Input::default() }, order, format };
+    let options =
+        Options { input: Input { paths: vec![FILE.clone()], ..Input::default() }, order, format };
     let mut output = Vec::new();
     let mut rejections = Rejections::default();
     let summary = match replay(&options, &SETTINGS, &mut output, &mut rejections) {

@@ -2,15 +2,18 @@
 
 use super::command::{command, word};
 use super::email::wrap;
+use crate::cloudtrail::secret::MAX_NAME_BYTES;
 use crate::detection::finding::{Finding, Reads};
 use crate::text::Text;
 
 /// Secrets that are listed with their commands.
-const MOST_LISTED: usize = 20;
+const MOST_LISTED: usize = 10;
 
 /// Each secret that was read, and how to rotate it.
 pub(super) fn steps(text: &mut String, finding: &Finding, reads: &Reads) {
     for secret in reads.secrets.iter().take(MOST_LISTED) {
+        // One from a stored finding may have been written by hand.
+        let secret = &Text::new(secret.as_str(), MAX_NAME_BYTES);
         wrap(text, &secret.without_links(), "  - ", "    ");
         text.push_str(&command("    ", &rotate(finding, secret)));
         text.push_str(&command("    ", &replace(finding, secret)));
