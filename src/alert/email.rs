@@ -45,8 +45,11 @@ fn body(finding: &Finding, deployment: &Deployment) -> String {
         heading(&mut text, "The whole episode");
         episode(&mut text, finding, totals);
     } else {
-        heading(&mut text, "Which secrets, from where, why refused");
-        evidence(&mut text, finding);
+        // The alert before had it.
+        if finding.reads.is_none() {
+            heading(&mut text, "Which secrets, from where, why refused");
+            evidence(&mut text, finding);
+        }
         heading(&mut text, "What was seen");
         seen(&mut text, finding);
         heading(&mut text, "How unusual it is");
