@@ -94,7 +94,7 @@ pub struct Listing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {
     week: Week,
-    by_reason: BTreeMap<Listed, u64>,
+    by_reason: [u64; Listed::ALL.len()],
     principals: BTreeMap<Text, Listing>,
     /// By entry of `RATTLE_IGNORE`: denials, at the least.
     ignored: BTreeMap<Text, u64>,
@@ -105,7 +105,7 @@ impl Digest {
     pub const fn of(week: Week) -> Self {
         Self {
             week,
-            by_reason: BTreeMap::new(),
+            by_reason: [0; Listed::ALL.len()],
             principals: BTreeMap::new(),
             ignored: BTreeMap::new(),
         }
@@ -113,7 +113,7 @@ impl Digest {
 
     /// Adds a finding: whose, when in epoch seconds, and what was seen.
     pub fn add_finding(&mut self, listed: Listed, principal: Text, time: i64, what: Text) {
-        *self.by_reason.entry(listed).or_default() += 1;
+        self.by_reason[listed as usize] += 1;
         let listing = self.principals.entry(principal).or_insert_with(|| Listing {
             findings: 0,
             last_at: time,
@@ -132,7 +132,7 @@ impl Digest {
 
     /// Findings with this reason.
     pub fn findings(&self, listed: Listed) -> u64 {
-        self.by_reason.get(&listed).copied().unwrap_or(0)
+        self.by_reason[listed as usize]
     }
 
     /// The week.

@@ -187,7 +187,7 @@ impl<P: Sink<Error = SnsError>> Function<P> {
         now: Timestamp,
         metrics: &mut Metrics,
     ) -> Result<(), Failure> {
-        let read = Record::read_in(event.get().as_bytes());
+        let read = Record::read_in(event.get());
         let Some(read) = read.map_err(|malformed| Failure::Rejected(malformed.into()))? else {
             metrics.ignored += 1;
             return Ok(());

@@ -55,7 +55,7 @@ def units(size):
 def purpose(operation, request):
     """Which step of a delivery a request is."""
     expression = request.get("UpdateExpression", "")
-    for mark, step in (("ids :id", "count"), (":next", "claim"), ("REMOVE", "confirm"), ("alerts :id", "storm guard"), ("storm =", "storm guard")):
+    for mark, step in (("ids :id", "count"), (":next", "claim"), ("finding_id", "episode"), ("REMOVE", "confirm"), ("alerts :id", "storm guard"), ("storm =", "storm guard")):
         if mark in expression:
             return step
     return "note hit" if expression else operation

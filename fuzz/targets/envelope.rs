@@ -59,7 +59,7 @@ fn check_function(event: &RawValue) {
 
 /// A call that was let in is no denial, and what it read can be shown.
 fn check_read(event: &RawValue) {
-    match Record::read_in(event.get().as_bytes()) {
+    match Record::read_in(event.get()) {
         Ok(Some(read)) => {
             let name = read.secret.name().as_str();
             assert!(!name.is_empty() && name.len() <= 64, "{name:?}");

@@ -1,6 +1,5 @@
 //! The weekly digest: what was found and not sent, what was ignored, and what is low.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
@@ -66,7 +65,7 @@ pub fn sms(digest: &Digest) -> String {
 
 /// The body for programs.
 pub fn json(digest: &Digest) -> Value {
-    let findings: BTreeMap<_, _> =
+    let findings: Value =
         Listed::ALL.into_iter().map(|listed| (listed.name(), digest.findings(listed))).collect();
     let (principals, ignored) = (digest.principals(), digest.ignored());
     let listings: Vec<_> = principals

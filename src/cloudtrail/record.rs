@@ -165,22 +165,24 @@ impl Record<'_> {
             // The decoder would take a list for the fields in their order.
             return Err(Malformed::NotARecord);
         }
-        let strict: Result<Record<'_>, _> = serde_json::from_slice(json);
+        // As text always: a second way to read records would be a second parser in the binary.
+        let strict = str::from_utf8(json).map(serde_json::from_str::<Record<'_>>);
         let error = match strict {
-            Ok(record) => return record.denial(),
-            Err(error) => error,
+            Ok(Ok(record)) => return record.denial(),
+            Ok(Err(error)) => Some(error),
+            Err(_) => None,
         };
         match serde_json::from_str::<Record<'_>>(&super::repair::decodable(json)) {
             Ok(record) => record.denial(),
-            Err(_) => Err(Malformed::syntax(&error)),
+            Err(repaired) => Err(Malformed::syntax(&error.unwrap_or(repaired))),
         }
     }
 
     /// The secret that was read in the event of an EventBridge envelope, or nothing if it is
     /// another event. The envelope was looked at before: what is not readable is a denial's
     /// matter.
-    pub fn read_in(json: &[u8]) -> Result<Option<SecretRead>, Malformed> {
-        let Ok(envelope) = serde_json::from_slice::<Record<'_>>(json) else { return Ok(None) };
+    pub fn read_in(json: &str) -> Result<Option<SecretRead>, Malformed> {
+        let Ok(envelope) = serde_json::from_str::<Record<'_>>(json) else { return Ok(None) };
         let Some(detail) = envelope.detail.get() else { return Ok(None) };
         detail.secret_read(envelope.account.text_or_number("account")?)
     }

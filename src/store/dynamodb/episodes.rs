@@ -64,7 +64,6 @@ mod own {
     pub(super) const FINDING: &str = "finding";
     pub(super) const ENDING: &str = "ending";
     pub(super) const SECRETS: &str = "secrets_read";
-    pub(super) const IDS: &str = "read_ids";
     pub(super) const FIRST: &str = "first_read";
     pub(super) const LAST: &str = "last_read";
     pub(super) const LET_IN: &str = "let_in";

@@ -92,17 +92,8 @@ impl Reader<'_> {
             }
             Some(_) => return Err(self.corrupt(own::SECRETS, "is no set of texts")),
         };
-        let ids = match self.item.get(own::IDS) {
-            None => BTreeSet::new(),
-            Some(AttributeValue::Bs(ids)) => ids
-                .iter()
-                .map(|id| id.as_ref().try_into())
-                .collect::<Result<_, _>>()
-                .map_err(|_| self.corrupt(own::IDS, "holds a digest of another length"))?,
-            Some(_) => return Err(self.corrupt(own::IDS, "is no set of binaries")),
-        };
         let time = |name| number(self.item.get(name));
-        Ok(ReadsSoFar { secrets, ids, first_and_last: time(own::FIRST).zip(time(own::LAST)) })
+        Ok(ReadsSoFar { secrets, first_and_last: time(own::FIRST).zip(time(own::LAST)) })
     }
 }
 

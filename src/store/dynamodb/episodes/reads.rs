@@ -20,8 +20,6 @@ use crate::text::Text;
 pub struct ReadsSoFar {
     /// Their names.
     pub secrets: BTreeSet<Text>,
-    /// Digests of the events.
-    pub ids: BTreeSet<[u8; 8]>,
     /// When the first and the last was read, in epoch seconds.
     pub first_and_last: Option<(i64, i64)>,
 }
@@ -92,7 +90,6 @@ impl DynamoDbStore {
             Written::Stored(Some(before)) => {
                 let mut after = decode(&before)?;
                 after.reads.secrets.insert(read.secret.name().clone());
-                after.reads.ids.insert(read.digest.to_bytes());
                 after.reads.first_and_last = Some((first, last));
                 Ok(after)
             }
