@@ -21,7 +21,9 @@ pub fn finding(finding: &Finding, deployment: &Deployment) -> Value {
     let region = deployment.region(finding).map_or("unknown", Text::as_str);
     let principal = &finding.principal.principal;
     let partition = partition(finding);
-    let (first, last) = (finding.first_denial, finding.last_denial);
+    let (first, last) = (finding.first_denial, finding.last_event());
+    // The end may be about the same last denial as the alert before, and is the newer of both.
+    let updated = last.saturating_add(i64::from(finding.status == Status::Resolved));
     let label = match finding.severity {
         Severity::Low => "LOW",
         Severity::Medium => "MEDIUM",
@@ -54,7 +56,7 @@ pub fn finding(finding: &Finding, deployment: &Deployment) -> Value {
         "FirstObservedAt": utc(first),
         "LastObservedAt": utc(last),
         "CreatedAt": utc(first),
-        "UpdatedAt": utc(last),
+        "UpdatedAt": utc(updated),
         "Severity": {"Label": label, "Original": finding.severity.name()},
         "Title": Text::new(&finding.title, MAX_TITLE),
         "Description": Text::new(&description.replace('±', "+/-"), MAX_DESCRIPTION),

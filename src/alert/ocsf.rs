@@ -29,7 +29,7 @@ pub fn finding(finding: &Finding) -> Value {
         Severity::Medium => (3, "Medium"),
         Severity::High => (4, "High"),
     };
-    let (first, last) = (finding.first_denial, finding.last_denial);
+    let (first, last) = (finding.first_denial, finding.last_event());
     let principal = &finding.principal.principal;
     let product = json!({"name": "Rattle", "vendor_name": "Rattle"});
     let mut body = json!({
