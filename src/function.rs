@@ -234,10 +234,10 @@ impl<P: Sink<Error = SnsError>> Function<P> {
     /// that fails, and counted with the next.
     async fn note_ignored(&self, denial: &Denial, now: Timestamp) {
         let settings = self.detector.settings();
-        let Some(entry) = settings.ignored.entry_of(denial).filter(|_| settings.weekly_digest)
-        else {
+        if !settings.weekly_digest {
             return;
-        };
+        }
+        let Some(entry) = settings.ignored.entry_of(denial) else { return };
         let (entry, now) = (entry.text(), now.as_second());
         let Some(denials) = self.ignored.add(entry, now) else { return };
         match self.detector.store().add_ignored(entry, denials, now).await {
