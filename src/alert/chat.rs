@@ -142,7 +142,7 @@ fn next_steps(finding: &Finding, deployment: &Deployment) -> Vec<String> {
                     the commands."
                 .to_owned();
         let rotate = |secret| {
-            let command = rotation::rotate(finding, secret).join(" ");
+            let command = rotation::rotate(finding, Some(secret)).join(" ");
             format!("Rotate each secret that it read, this one with `{command}`")
         };
         return std::iter::once(stop).chain(reads.secrets.first().map(rotate)).collect();

@@ -15,8 +15,7 @@ pub(super) fn steps(text: &mut String, finding: &Finding, reads: &Reads) {
         // One from a stored finding may have been written by hand.
         let secret = &Text::new(secret.as_str(), MAX_NAME_BYTES);
         wrap(text, &secret.without_links(), "  - ", "    ");
-        text.push_str(&command("    ", &rotate(finding, secret)));
-        text.push_str(&command("    ", &replace(finding, secret)));
+        commands(text, "    ", finding, Some(secret));
     }
     let listed = reads.secrets.len().min(MOST_LISTED);
     let more = reads.read.saturating_sub(u32::try_from(listed).unwrap_or(u32::MAX));
@@ -29,25 +28,21 @@ pub(super) fn steps(text: &mut String, finding: &Finding, reads: &Reads) {
     wrap(text, note, "  ", "  ");
 }
 
+/// Both ways to rotate a secret, or one whose name is to be filled in.
+pub(super) fn commands(text: &mut String, indent: &str, finding: &Finding, secret: Option<&Text>) {
+    let words = rotate(finding, secret);
+    text.push_str(&command(indent, &words));
+    let [_, region, id] = words;
+    let replace = "aws secretsmanager update-secret".to_owned();
+    let value = "--secret-string file://new-value".to_owned();
+    text.push_str(&command(indent, &[replace, region, id, value]));
+}
+
 /// Has the secret's rotation function make a new value.
-pub(super) fn rotate(finding: &Finding, secret: &Text) -> [String; 3] {
-    ["aws secretsmanager rotate-secret".to_owned(), region(finding), id(secret)]
-}
-
-/// Stores a new value.
-fn replace(finding: &Finding, secret: &Text) -> [String; 4] {
+pub(super) fn rotate(finding: &Finding, secret: Option<&Text>) -> [String; 3] {
     [
-        "aws secretsmanager update-secret".to_owned(),
-        region(finding),
-        id(secret),
-        "--secret-string file://new-value".to_owned(),
+        "aws secretsmanager rotate-secret".to_owned(),
+        format!("--region {}", word(finding.region.as_ref(), "REGION")),
+        format!("--secret-id {}", word(secret, "SECRET")),
     ]
-}
-
-fn region(finding: &Finding) -> String {
-    format!("--region {}", word(finding.region.as_ref(), "REGION"))
-}
-
-fn id(secret: &Text) -> String {
-    format!("--secret-id {}", word(Some(secret), "SECRET"))
 }

@@ -2,7 +2,7 @@
 
 use super::command::{command, word};
 use super::email::wrap;
-use super::workload;
+use super::{rotation, workload};
 use crate::cloudtrail::principal::Kind;
 use crate::detection::finding::Finding;
 use crate::detection::wording::utc;
@@ -12,6 +12,7 @@ use crate::text::Text;
 /// them.
 const AROUND: i64 = 3600;
 const INDENT: &str = "     ";
+const COMMAND_INDENT: &str = "       ";
 
 pub(super) fn steps(text: &mut String, finding: &Finding) {
     step(text, 1, "Look at what this principal did.");
@@ -33,7 +34,7 @@ fn say(text: &mut String, what: &str) {
 }
 
 fn run(text: &mut String, words: &[&str]) {
-    text.push_str(&command("       ", words));
+    text.push_str(&command(COMMAND_INDENT, words));
 }
 
 fn look(text: &mut String, finding: &Finding) {
@@ -148,17 +149,7 @@ fn if_malicious(text: &mut String, finding: &Finding) {
         &by_principal(finding, "\n&& !contains(CloudTrailEvent,`\"errorCode\"`)"),
     );
     say(text, "Rotate each of them, by its rotation function or by a new value:");
-    let region = format!("--region {}", region(finding));
-    run(text, &["aws secretsmanager rotate-secret", &region, "--secret-id SECRET"]);
-    run(
-        text,
-        &[
-            "aws secretsmanager update-secret",
-            &region,
-            "--secret-id SECRET",
-            "--secret-string file://new-value",
-        ],
-    );
+    rotation::commands(text, COMMAND_INDENT, finding, None);
     say(text, "Start your incident response; keep this message as evidence.");
 }
 
