@@ -4,10 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
 use crate::text::Text;
 
-const SECONDS_PER_DAY: i64 = 86_400;
-const SECONDS_PER_WEEK: i64 = 7 * SECONDS_PER_DAY;
 /// 1970-01-05: the first Monday of the epoch.
 const FIRST_MONDAY: i64 = 4 * SECONDS_PER_DAY;
 

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use super::Deployment;
 use crate::detection::finding::Finding;
+use crate::detection::window::SECONDS_PER_WEEK;
 use crate::text::Text;
 
 /// A mute lasts a week.
-const MUTE_SECONDS: i64 = 7 * 86_400;
+const MUTE_SECONDS: i64 = SECONDS_PER_WEEK;
 
 /// Columns of an alert's text.
 pub(super) const WIDTH: usize = 72;

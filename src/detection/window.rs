@@ -11,6 +11,12 @@ pub const WINDOW_SECONDS: i64 = 300;
 /// Five-minute windows in one UTC day.
 pub const WINDOWS_PER_DAY: i64 = 288;
 
+/// Length of a UTC day, in seconds.
+pub const SECONDS_PER_DAY: i64 = WINDOWS_PER_DAY * WINDOW_SECONDS;
+
+/// Length of a week, in seconds.
+pub const SECONDS_PER_WEEK: i64 = 7 * SECONDS_PER_DAY;
+
 /// Days after which the memory of known secrets moves on by one generation.
 const GENERATION_DAYS: i64 = 14;
 

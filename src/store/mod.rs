@@ -19,14 +19,13 @@ use serde::{Deserialize, Serialize};
 use crate::cloudtrail::Denial;
 use crate::cloudtrail::denial::EventDigest;
 use crate::detection::finding::{Finding, Severity};
+use crate::detection::window::SECONDS_PER_DAY;
 use crate::detection::{Decision, Outcome, Policy, PrincipalState, Window, decide_at_close};
 use crate::digest::Listed;
 use crate::text::Text;
 
 /// Days after the newest window when a state expires.
 pub const RETENTION_DAYS: i64 = 90;
-
-pub(crate) const SECONDS_PER_DAY: i64 = 86_400;
 
 /// A state as a store holds it.
 #[derive(Clone, Debug, PartialEq)]

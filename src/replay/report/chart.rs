@@ -10,7 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{Bin, Week};
 use crate::detection::finding::Finding;
-use crate::detection::window::WINDOW_SECONDS;
+use crate::detection::window::{SECONDS_PER_WEEK, WINDOW_SECONDS};
 use crate::detection::wording::utc;
 use crate::detection::{Scale, Signal};
 
@@ -77,7 +77,7 @@ pub(super) fn principal(
 /// Findings of each week, those of severity high filled, the others outlined.
 pub(super) fn weeks(weeks: &[Week]) -> Option<String> {
     let (first, last) = (weeks.first()?.start, weeks.last()?.start);
-    let length = super::SECONDS_PER_WEEK as f64;
+    let length = SECONDS_PER_WEEK as f64;
     let most = weeks.iter().map(|week| week.findings.all()).max()?.max(4) as f64 * 1.2;
     svg(|area| {
         let mut chart = frame(area, first as f64..last as f64 + length, most, Scale::Day)?;

@@ -16,6 +16,7 @@ use super::{ReplayError, deliver, in_memory};
 use crate::cloudtrail::Principal;
 use crate::config::Settings;
 use crate::detection::finding::Finding;
+use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
 use crate::detection::{Assessment, Scale, Signal};
 use crate::text::Text;
 
@@ -29,8 +30,6 @@ const MAX_NOISY: usize = 15;
 const DAYS_FROM: f64 = 3.0;
 /// Findings from which a principal with nothing but low ones is worth a glob.
 const REPEATED: u64 = 2;
-
-const SECONDS_PER_WEEK: i64 = 7 * 86_400;
 
 /// A history as a page shows it.
 #[derive(Debug)]
@@ -167,9 +166,9 @@ fn subjects(
 }
 
 fn scale_of(history: &History) -> Scale {
-    let days = history
-        .period()
-        .map_or(0.0, |(first, last)| last.duration_since(first).as_secs_f64() / 86_400.0);
+    let days = history.period().map_or(0.0, |(first, last)| {
+        last.duration_since(first).as_secs_f64() / SECONDS_PER_DAY as f64
+    });
     if days >= DAYS_FROM { Scale::Day } else { Scale::Hour }
 }
 

@@ -22,6 +22,7 @@ use crate::config::Settings;
 use crate::detection::counterfactual::{TENTHS, sigma};
 use crate::detection::finding::{Finding, Severity};
 use crate::detection::policy::{HALF_LIFE_BOUNDS, THRESHOLD_BOUNDS};
+use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
 use crate::text::Text;
 
 /// Thresholds of secrets that are tried, in sigma. That of denials keeps its distance.
@@ -29,7 +30,6 @@ const THRESHOLDS: [f64; 12] = [2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0,
 /// Factors of the half-lives that are tried, the nearest to what is set first.
 const FACTORS: [f64; 4] = [1.0, 2.0, 0.5, 4.0];
 
-const SECONDS_PER_DAY: i64 = 86_400;
 const DAYS_PER_WEEK: f64 = 7.0;
 /// Principals named when nothing is within the budget.
 const MAX_NOISY: usize = 5;
@@ -290,7 +290,7 @@ fn replay_at(
     let mut by_principal: BTreeMap<Text, u64> = BTreeMap::new();
     let mut take = |finding: &Finding, at: i64| {
         if finding.severity >= least {
-            *weeks.entry((at - start) / (7 * SECONDS_PER_DAY)).or_default() += 1;
+            *weeks.entry((at - start) / SECONDS_PER_WEEK).or_default() += 1;
             let glob = Text::new(&finding.principal.principal.glob(), usize::MAX);
             *by_principal.entry(glob).or_default() += 1;
         }

@@ -5,11 +5,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::DynamoDbStore;
 use super::episodes::{AGENDA, DUE, INDEX};
+use crate::detection::window::SECONDS_PER_DAY;
 use crate::digest::{Digest, Listed, Week};
 use crate::sha256::sha256_start;
 use crate::store::item::{self, Item, name};
 use crate::store::table::DynamoDbError;
-use crate::store::{Pending, SECONDS_PER_DAY, expression};
+use crate::store::{Pending, expression};
 use crate::text::Text;
 
 /// The partition of the index that holds them.

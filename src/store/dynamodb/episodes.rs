@@ -16,9 +16,10 @@ use self::decode::decode;
 pub use self::reads::{LetIn, ReadsSoFar};
 use super::DynamoDbStore;
 use crate::detection::finding::Finding;
+use crate::detection::window::SECONDS_PER_DAY;
 use crate::store::item::{self, CorruptItem, name};
 use crate::store::table::{DynamoDbError, Written};
-use crate::store::{Pending, RETENTION_DAYS, SECONDS_PER_DAY, expression};
+use crate::store::{Pending, RETENTION_DAYS, expression};
 use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The sparse index.
