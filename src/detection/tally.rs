@@ -41,11 +41,10 @@ impl Tally {
             None => Scale::Day,
         };
         let first_denial = state.opened[scale as usize];
-        let open_window = u32::try_from(state.ids.len()).unwrap_or(u32::MAX);
         let (denials, secrets) = match scale {
             Scale::FiveMinutes => (0, SecretSet::EMPTY),
             Scale::Hour | Scale::Day => {
-                (state.denials[scale as usize].saturating_sub(open_window), state.today)
+                (state.denials[scale as usize].saturating_sub(in_open_window(state)), state.today)
             }
         };
         Self { severity, first_denial, last_denial: first_denial, denials, secrets }
@@ -53,15 +52,19 @@ impl Tally {
 
     /// With the open window of this state.
     fn with_open_window(self, state: &PrincipalState) -> Self {
-        let denials = u32::try_from(state.ids.len()).unwrap_or(u32::MAX);
         let newest = state.evidence.iter().flatten().map(|evidence| evidence.time).max();
         Self {
             last_denial: newest.map_or(self.last_denial, |time| self.last_denial.max(time)),
-            denials: self.denials.saturating_add(denials),
+            denials: self.denials.saturating_add(in_open_window(state)),
             secrets: self.secrets.union(&state.secrets),
             ..self
         }
     }
+}
+
+/// Denials counted in the open window, late ones included.
+fn in_open_window(state: &PrincipalState) -> u32 {
+    u32::try_from(state.ids.len()).unwrap_or(u32::MAX)
 }
 
 impl PrincipalState {

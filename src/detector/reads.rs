@@ -10,9 +10,9 @@ use crate::cloudtrail::SecretRead;
 use crate::config::Mode;
 use crate::detection::finding::{Finding, Severity};
 use crate::sink::Sink;
+use crate::store::Sent;
 use crate::store::dynamodb::DynamoDbStore;
 use crate::store::dynamodb::episodes::{LetIn, OpenEpisode};
-use crate::store::{Kept, Sent};
 
 /// What one read led to.
 #[derive(Debug, Default)]
@@ -64,8 +64,9 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
         let finding = if let Some(claimed) = &episode.let_in {
             claimed.finding.clone()
         } else {
-            let denied = denied(episode, kept.as_ref(), self);
-            let Some(reads) = episode.reads.told(denied) else { return Ok(()) };
+            let state = kept.as_ref().map(|kept| &kept.state);
+            let so_far = episode.finding.totals_so_far(state, &self.settings.policy);
+            let Some(reads) = episode.reads.told(so_far.secrets) else { return Ok(()) };
             Finding::let_in(&episode.finding, reads, read.region.clone())
         };
         let second = now.as_second();
@@ -99,15 +100,4 @@ fn is_of(episode: &OpenEpisode, read: &SecretRead) -> bool {
     episode.is_open
         && worst > Severity::Low
         && read.time.as_second() >= episode.finding.first_denial
-}
-
-/// Different secrets refused in the episode so far.
-fn denied<P>(
-    episode: &OpenEpisode,
-    kept: Option<&Kept>,
-    detector: &Detector<DynamoDbStore, P>,
-) -> u32 {
-    let totals = kept.and_then(|kept| kept.state.totals(&detector.settings.policy));
-    let last = &episode.finding;
-    totals.map_or(last.distinct_secrets.unwrap_or(last.secrets.on(last.scale)), |t| t.secrets)
 }

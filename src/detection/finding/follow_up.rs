@@ -83,21 +83,23 @@ impl Finding {
         reads: Option<Reads>,
         policy: &Policy,
     ) -> Self {
-        let key = last.principal.principal.key();
-        let totals = state
-            .filter(|state| episode_id(state, key) == last.episode)
+        Self::resolved(&Self { reads, ..last.clone() }, last.totals_so_far(state, policy))
+    }
+
+    /// What the episode of this finding came to so far, by the principal's state. If that was
+    /// forgotten, or is of another episode by now, what this finding says is all that is known.
+    pub fn totals_so_far(&self, state: Option<&PrincipalState>, policy: &Policy) -> Totals {
+        let key = self.principal.principal.key();
+        let remembered = state
+            .filter(|state| episode_id(state, key) == self.episode)
             .and_then(|state| state.totals(policy));
-        // The principal was forgotten, or another episode began: what was told last is known.
-        Self::resolved(
-            &Self { reads, ..last.clone() },
-            totals.unwrap_or(Totals {
-                severity: last.severity,
-                denials: last.denials.on(last.scale),
-                secrets: last.distinct_secrets.unwrap_or(last.secrets.on(last.scale)),
-                first_denial: last.first_denial,
-                last_denial: last.last_denial,
-            }),
-        )
+        remembered.unwrap_or(Totals {
+            severity: self.severity,
+            denials: self.denials.on(self.scale),
+            secrets: self.distinct_secrets.unwrap_or(self.secrets.on(self.scale)),
+            first_denial: self.first_denial,
+            last_denial: self.last_denial,
+        })
     }
 
     /// The end of an episode: what it came to, and `last`, the finding reported last in it.
