@@ -110,7 +110,8 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
         let finding = if let Some(begun) = &episode.ending {
             begun.finding.clone()
         } else {
-            let let_in = episode.let_in.as_ref().and_then(|told| told.finding.reads.as_ref());
+            let let_in =
+                episode.let_in.as_ref().and_then(|told| told.pending.finding.reads.as_ref());
             let reads = episode.reads.told(let_in.map_or(0, |reads| reads.denied));
             Finding::end(&episode.finding, remembered, reads, policy)
         };

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cloudtrail::Denial;
+use crate::cloudtrail::denial::EventDigest;
 use crate::config::{Mode, Settings};
 use crate::detection::finding::Finding;
 use crate::detection::{Assessment, Outcome, Policy, Window, decide};
@@ -171,7 +172,8 @@ impl<S: Store, P: Sink> Detector<S, P> {
         handled: &mut Handled,
     ) -> Outcomes<(), S, P> {
         let mut assessment = handled.assessment;
-        if let Some(pending) = kept.pending.as_ref().filter(|pending| is_ours(pending, denial, now))
+        if let Some(pending) =
+            kept.pending.as_ref().filter(|pending| is_ours(pending, denial.digest(), now))
         {
             // Claimed by the very write that counted it, when it closed a window.
             let is_new =
@@ -293,7 +295,8 @@ impl<S: Store, P: Sink> Detector<S, P> {
     }
 }
 
-/// Whether this delivery is the one to send it: it claimed it, or nobody else did for long.
-fn is_ours(pending: &Pending, denial: &Denial, now: Timestamp) -> bool {
-    pending.claimed_by == denial.digest() || now.as_second() - pending.claimed_at >= PENDING_SECONDS
+/// Whether the delivery of this event is the one to send it: it claimed it, or nobody else did
+/// for long.
+fn is_ours(pending: &Pending, event: EventDigest, now: Timestamp) -> bool {
+    pending.claimed_by == event || now.as_second() - pending.claimed_at >= PENDING_SECONDS
 }

@@ -5,14 +5,14 @@
 
 use jiff::Timestamp;
 
-use super::{Detector, DetectorError, Outcomes, PENDING_SECONDS, Sends};
+use super::{Detector, DetectorError, Outcomes, PENDING_SECONDS, Sends, is_ours};
 use crate::cloudtrail::SecretRead;
 use crate::config::Mode;
 use crate::detection::finding::{Finding, Severity};
 use crate::sink::Sink;
-use crate::store::Sent;
 use crate::store::dynamodb::DynamoDbStore;
-use crate::store::dynamodb::episodes::{LetIn, OpenEpisode};
+use crate::store::dynamodb::episodes::OpenEpisode;
+use crate::store::{Pending, Sent};
 
 /// What one read led to.
 #[derive(Debug, Default)]
@@ -40,13 +40,11 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
         };
         let noted = self.store.note_read(episode, read).await.map_err(DetectorError::Store)?;
         handled.is_of_episode = noted.is_open;
-        let stale = now.as_second() - PENDING_SECONDS;
-        let is_due = noted.is_open
-            && noted.let_in.as_ref().is_none_or(|claimed| {
-                !claimed.is_done
-                    && (claimed.claimed_by == read.digest || claimed.claimed_at <= stale)
-            });
-        if is_due {
+        let is_due = noted
+            .let_in
+            .as_ref()
+            .is_none_or(|let_in| !let_in.is_done && is_ours(&let_in.pending, read.digest, now));
+        if noted.is_open && is_due {
             self.tell_let_in(&noted, read, now, &mut handled).await?;
         }
         Ok(handled)
@@ -62,7 +60,7 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
     ) -> Outcomes<(), DynamoDbStore, P> {
         let kept = self.store.read(&episode.key).await.map_err(DetectorError::Store)?;
         let finding = if let Some(claimed) = &episode.let_in {
-            claimed.finding.clone()
+            claimed.pending.finding.clone()
         } else {
             let state = kept.as_ref().map(|kept| &kept.state);
             let so_far = episode.finding.totals_so_far(state, &self.settings.policy);
@@ -70,9 +68,8 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
             Finding::let_in(&episode.finding, reads, read.region.clone())
         };
         let second = now.as_second();
-        let let_in = LetIn { finding, claimed_by: read.digest, claimed_at: second, is_done: false };
-        let stale = second - PENDING_SECONDS;
-        let is_ours = self.store.claim_let_in(episode, &let_in, stale).await;
+        let pending = Pending { finding, claimed_by: read.digest, claimed_at: second };
+        let is_ours = self.store.claim_let_in(episode, &pending, second - PENDING_SECONDS).await;
         if !is_ours.map_err(DetectorError::Store)? {
             return Ok(());
         }
@@ -82,13 +79,13 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
             Sent::Shadowed
         } else {
             // At most one for each episode that the storm guard let through.
-            let receipt = self.sink.publish(&let_in.finding).await.map_err(DetectorError::Sink)?;
+            let receipt = self.sink.publish(&pending.finding).await.map_err(DetectorError::Sink)?;
             handled.sends.publish(receipt);
             Sent::Published
         };
         self.store.confirm_let_in(episode).await.map_err(DetectorError::Store)?;
         handled.sends.add(sent);
-        handled.finding = Some(let_in.finding);
+        handled.finding = Some(pending.finding);
         Ok(())
     }
 }

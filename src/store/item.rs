@@ -8,16 +8,18 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+pub(in crate::store) use self::decode::Reader;
 pub use self::decode::decode;
 use super::{Kept, Pending};
 use crate::cloudtrail::evidence::{EVIDENCE_SLOTS, Evidence};
 use crate::cloudtrail::record::LAST_EVENT_SECOND;
+use crate::detection::finding::Finding;
 use crate::detection::repeat::ToldWorkload;
 use crate::detection::secret_set::SecretSet;
 use crate::detection::state::{Episode, Told};
 use crate::detection::window::WINDOW_SECONDS;
 use crate::detection::{PrincipalState, Tally, Window};
-use crate::text::Text;
+use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The least positive number that DynamoDB takes. A state expires long before one of its
 /// sums has faded so far.
@@ -28,6 +30,9 @@ const LAST_WINDOW: i64 = LAST_EVENT_SECOND / WINDOW_SECONDS;
 
 /// Attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
+
+/// Longest key: a principal's, and what stands before it in the items that are about one.
+pub(in crate::store) const MAX_KEY_BYTES: usize = MAX_KEPT_BYTES + 16;
 
 /// Format of the items that this version reads and writes.
 pub const FORMAT: u32 = 1;
@@ -199,12 +204,16 @@ pub fn encode_told_workload(told: ToldWorkload) -> AttributeValue {
 
 /// A finding that waits to be sent.
 pub fn encode_pending(pending: &Pending) -> AttributeValue {
-    let finding = serde_json::to_string(&pending.finding).unwrap_or_default();
     AttributeValue::M(HashMap::from([
-        ("finding".to_owned(), AttributeValue::S(finding)),
+        ("finding".to_owned(), encode_finding(&pending.finding)),
         ("by".to_owned(), AttributeValue::B(Blob::new(pending.claimed_by.to_bytes()))),
         ("at".to_owned(), number(pending.claimed_at)),
     ]))
+}
+
+/// A finding, in a form of its own.
+pub(in crate::store) fn encode_finding(finding: &Finding) -> AttributeValue {
+    AttributeValue::S(serde_json::to_string(finding).unwrap_or_default())
 }
 
 /// One slot of evidence.

@@ -6,8 +6,8 @@ use rattle::config::{Mode, Settings};
 use rattle::detection::finding::{Severity, Status};
 use rattle::detector::Detector;
 use rattle::detector::reads::HandledRead;
+use rattle::store::Pending;
 use rattle::store::dynamodb::DynamoDbStore;
-use rattle::store::dynamodb::episodes::LetIn;
 use rattle::text::Text;
 use serde_json::{Value, json};
 
@@ -66,11 +66,10 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         // An invocation that saw the episode before all that has nothing to tell either.
         let store = function.detector.store();
         let episode = store.episode(finding.principal.principal.key()).await.unwrap();
-        let stale = LetIn {
+        let stale = Pending {
             finding: finding.clone(),
             claimed_by: read(100, "r1", "x").digest,
             claimed_at: MONDAY + 9_999,
-            is_done: false,
         };
         assert!(!store.claim_let_in(&episode.unwrap(), &stale, MONDAY + 9_999).await.unwrap());
 

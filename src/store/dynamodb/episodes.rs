@@ -20,7 +20,7 @@ use crate::detection::window::SECONDS_PER_DAY;
 use crate::store::item::{self, CorruptItem, name};
 use crate::store::table::{DynamoDbError, Written};
 use crate::store::{Pending, RETENTION_DAYS, expression};
-use crate::text::{MAX_KEPT_BYTES, Text};
+use crate::text::Text;
 
 /// The sparse index.
 pub const INDEX: &str = "by_due";
@@ -72,7 +72,7 @@ mod own {
 
 /// The key of an episode's item. No principal has it: their keys begin with an account id.
 fn item_key(principal: &Text) -> Text {
-    Text::new(&format!("#episode#{principal}"), MAX_KEPT_BYTES + 16)
+    Text::new(&format!("#episode#{principal}"), item::MAX_KEY_BYTES)
 }
 
 impl DynamoDbStore {
@@ -100,7 +100,7 @@ impl DynamoDbStore {
                 )
                 .expression_attribute_values(":episode", AttributeValue::S(finding.episode.clone()))
                 .expression_attribute_values(":id", AttributeValue::S(finding.id.clone()))
-                .expression_attribute_values(":finding", encode(finding))
+                .expression_attribute_values(":finding", item::encode_finding(finding))
                 .expression_attribute_values(":claimed_at", item::number(claimed_at))
         };
         let new = note(expression::NOTE_NEW_EPISODE, expression::IS_NEW_EPISODE);
@@ -151,7 +151,7 @@ impl DynamoDbStore {
         stale: i64,
     ) -> Result<bool, DynamoDbError> {
         let claimed = HashMap::from([
-            ("finding".to_owned(), encode(&ending.finding)),
+            ("finding".to_owned(), item::encode_finding(&ending.finding)),
             ("at".to_owned(), item::number(ending.claimed_at)),
         ]);
         let update = self
@@ -179,8 +179,4 @@ impl DynamoDbStore {
             .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()));
         self.table.send_update(update).await.map(drop)
     }
-}
-
-fn encode(finding: &Finding) -> AttributeValue {
-    AttributeValue::S(serde_json::to_string(finding).unwrap_or_default())
 }

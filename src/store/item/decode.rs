@@ -5,12 +5,12 @@ use std::str::FromStr;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{CorruptItem, FORMAT, Item, LAST_WINDOW, name};
+use super::{CorruptItem, FORMAT, Item, LAST_WINDOW, MAX_KEY_BYTES, name};
 use crate::cloudtrail::Cause;
 use crate::cloudtrail::denial::EventDigest;
 use crate::cloudtrail::evidence::Evidence;
 use crate::detection::baseline::Baseline;
-use crate::detection::finding::Severity;
+use crate::detection::finding::{Finding, Severity};
 use crate::detection::repeat::ToldWorkload;
 use crate::detection::secret_set::{BYTES, Bucket, SecretSet};
 use crate::detection::state::{Episode, Told};
@@ -20,18 +20,11 @@ use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The state of an item.
 pub fn decode(item: &Item) -> Result<Kept, CorruptItem> {
-    let key = match item.get(name::PRINCIPAL) {
-        Some(AttributeValue::S(key)) => Text::new(key, MAX_KEPT_BYTES),
-        _ => Text::new("an item without a key", MAX_KEPT_BYTES),
-    };
-    let reader = Reader { item, key };
-    if reader.number::<u32>(name::FORMAT)? != FORMAT {
-        return Err(reader.corrupt(name::FORMAT, "is of another version of Rattle"));
-    }
+    let reader = Reader::of(item)?;
     Ok(Kept {
         state: reader.state()?,
         version: reader.number(name::VERSION)?,
-        pending: reader.pending()?,
+        pending: reader.pending(name::PENDING)?,
         muted_until: reader.number_or_zero(name::MUTED_UNTIL)?,
         suppressed: reader.number_or_zero(name::SUPPRESSED)?,
         expires_at: reader.number(name::EXPIRES_AT)?,
@@ -39,12 +32,26 @@ pub fn decode(item: &Item) -> Result<Kept, CorruptItem> {
     })
 }
 
-struct Reader<'a> {
+/// Reads the attributes of one item, and names what is wrong with them.
+pub(in crate::store) struct Reader<'a> {
     item: &'a Item,
     key: Text,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// An item of this version's format.
+    pub(in crate::store) fn of(item: &'a Item) -> Result<Self, CorruptItem> {
+        let key = match item.get(name::PRINCIPAL) {
+            Some(AttributeValue::S(key)) => Text::new(key, MAX_KEY_BYTES),
+            _ => Text::new("an item without a key", MAX_KEY_BYTES),
+        };
+        let reader = Self { item, key };
+        if reader.number::<u32>(name::FORMAT)? != FORMAT {
+            return Err(reader.corrupt(name::FORMAT, "is of another version of Rattle"));
+        }
+        Ok(reader)
+    }
+
     fn state(&self) -> Result<PrincipalState, CorruptItem> {
         let sums: [f64; 12] = self.numbers(name::BASELINES)?;
         if sums.iter().any(|sum| !sum.is_finite() || *sum < 0.0) {
@@ -104,11 +111,7 @@ impl Reader<'_> {
 
     fn tally(&self) -> Result<Option<Tally>, CorruptItem> {
         const NAME: &str = name::TALLY;
-        let map = match self.item.get(NAME) {
-            None => return Ok(None),
-            Some(AttributeValue::M(map)) => map,
-            Some(_) => return Err(self.corrupt(NAME, "is no map")),
-        };
+        let Some(map) = self.members(NAME)? else { return Ok(None) };
         let reader = Reader { item: map, key: self.key.clone() };
         let severity = match map.get("severity") {
             Some(AttributeValue::S(severity)) => Severity::from_name(severity),
@@ -185,11 +188,7 @@ impl Reader<'_> {
     }
 
     fn evidence(&self, name: &'static str) -> Result<Option<Evidence>, CorruptItem> {
-        let map = match self.item.get(name) {
-            None => return Ok(None),
-            Some(AttributeValue::M(map)) => map,
-            Some(_) => return Err(self.corrupt(name, "is no map")),
-        };
+        let Some(map) = self.members(name)? else { return Ok(None) };
         let text = |key: &str| match map.get(key) {
             Some(AttributeValue::S(text)) => Some(Text::new(text, MAX_KEPT_BYTES)),
             _ => None,
@@ -213,30 +212,53 @@ impl Reader<'_> {
         }))
     }
 
-    fn pending(&self) -> Result<Option<Pending>, CorruptItem> {
-        const NAME: &str = name::PENDING;
-        let map = match self.item.get(NAME) {
-            None => return Ok(None),
-            Some(AttributeValue::M(map)) => map,
-            Some(_) => return Err(self.corrupt(NAME, "is no map")),
-        };
-        let (
-            Some(AttributeValue::S(finding)),
-            Some(AttributeValue::B(by)),
-            Some(AttributeValue::N(at)),
-        ) = (map.get("finding"), map.get("by"), map.get("at"))
+    /// A finding that was claimed and is not confirmed as sent.
+    pub(in crate::store) fn pending(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<Pending>, CorruptItem> {
+        let Some(map) = self.members(name)? else { return Ok(None) };
+        let (Some(finding), Some(AttributeValue::B(by)), Some(AttributeValue::N(at))) =
+            (map.get("finding"), map.get("by"), map.get("at"))
         else {
-            return Err(self.corrupt(NAME, "has not its three members"));
+            return Err(self.corrupt(name, "has not its three members"));
         };
         Ok(Some(Pending {
-            finding: serde_json::from_str(finding)
-                .map_err(|_| self.corrupt(NAME, "holds a finding that cannot be read"))?,
-            claimed_by: self.digest(NAME, by)?,
-            claimed_at: at.parse().map_err(|_| self.corrupt(NAME, "has no time"))?,
+            finding: self.finding(name, finding)?,
+            claimed_by: self.digest(name, by)?,
+            claimed_at: at.parse().map_err(|_| self.corrupt(name, "has no time"))?,
         }))
     }
 
-    fn number<T: FromStr>(&self, name: &'static str) -> Result<T, CorruptItem> {
+    /// A finding in the form in which one waits.
+    pub(in crate::store) fn finding(
+        &self,
+        name: &'static str,
+        value: &AttributeValue,
+    ) -> Result<Finding, CorruptItem> {
+        let AttributeValue::S(finding) = value else {
+            return Err(self.corrupt(name, "has no finding"));
+        };
+        serde_json::from_str(finding)
+            .map_err(|_| self.corrupt(name, "holds a finding that cannot be read"))
+    }
+
+    /// The members of a map.
+    pub(in crate::store) fn members(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<&Item>, CorruptItem> {
+        match self.item.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::M(map)) => Ok(Some(map)),
+            Some(_) => Err(self.corrupt(name, "is no map")),
+        }
+    }
+
+    pub(in crate::store) fn number<T: FromStr>(
+        &self,
+        name: &'static str,
+    ) -> Result<T, CorruptItem> {
         match self.item.get(name) {
             Some(AttributeValue::N(number)) => {
                 number.parse().map_err(|_| self.corrupt(name, "is out of range"))
@@ -266,7 +288,11 @@ impl Reader<'_> {
             .ok_or_else(|| self.corrupt(name, "holds other numbers than it should"))
     }
 
-    fn corrupt(&self, attribute: &'static str, what: &'static str) -> CorruptItem {
+    pub(in crate::store) fn corrupt(
+        &self,
+        attribute: &'static str,
+        what: &'static str,
+    ) -> CorruptItem {
         CorruptItem { key: self.key.clone(), attribute, what }
     }
 }

@@ -1,18 +1,17 @@
 //! What a principal reads while an episode of its denials is open, and the one alert of that.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{OpenEpisode, decode, encode, item_key};
+use super::{OpenEpisode, decode, item_key};
 use crate::cloudtrail::SecretRead;
-use crate::cloudtrail::denial::EventDigest;
-use crate::detection::finding::{Finding, MAX_NAMED, Reads};
+use crate::detection::finding::{MAX_NAMED, Reads};
 use crate::detection::policy::MAX_IDS;
 use crate::store::dynamodb::DynamoDbStore;
 use crate::store::table::{DynamoDbError, Written};
-use crate::store::{expression, item};
+use crate::store::{Pending, expression, item};
 use crate::text::Text;
 
 /// Secrets read while an episode was open.
@@ -38,12 +37,8 @@ impl ReadsSoFar {
 /// The finding that a principal was let in, claimed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LetIn {
-    /// The finding.
-    pub finding: Finding,
-    /// The event whose delivery claimed it.
-    pub claimed_by: EventDigest,
-    /// When, in epoch seconds.
-    pub claimed_at: i64,
+    /// The finding, with the event whose delivery claimed it.
+    pub pending: Pending,
     /// Whether it is confirmed as sent, or as held back.
     pub is_done: bool,
 }
@@ -106,15 +101,10 @@ impl DynamoDbStore {
     pub async fn claim_let_in(
         &self,
         episode: &OpenEpisode,
-        let_in: &LetIn,
+        pending: &Pending,
         stale: i64,
     ) -> Result<bool, DynamoDbError> {
-        let claimed_by = AttributeValue::B(Blob::new(let_in.claimed_by.to_bytes()));
-        let claimed = HashMap::from([
-            ("finding".to_owned(), encode(&let_in.finding)),
-            ("by".to_owned(), claimed_by.clone()),
-            ("at".to_owned(), item::number(let_in.claimed_at)),
-        ]);
+        let digest = AttributeValue::B(Blob::new(pending.claimed_by.to_bytes()));
         let update = self
             .table
             .update(&item_key(&episode.key))
@@ -127,8 +117,8 @@ impl DynamoDbStore {
                 ":episode",
                 AttributeValue::S(episode.finding.episode.clone()),
             )
-            .expression_attribute_values(":let_in", AttributeValue::M(claimed))
-            .expression_attribute_values(":digest", claimed_by)
+            .expression_attribute_values(":let_in", item::encode_pending(pending))
+            .expression_attribute_values(":digest", digest)
             .expression_attribute_values(":stale", item::number(stale));
         Ok(matches!(self.table.send_update(update).await?, Written::Stored(_)))
     }
