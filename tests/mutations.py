@@ -63,10 +63,11 @@ MUTATIONS = [
     Mutation(
         "confirm before publish",
         "src/detector/mod.rs",
-        "            self.publish(pending, now, sends).await?",
-        "            let pending = pending.clone();\n"
-        "            self.store.confirm(kept, Sent::Published).await.map_err(DetectorError::Store)?;\n"
-        "            self.publish(&pending, now, sends).await?",
+        "            None => self.publish(pending, now, sends).await?,",
+        "            None => {\n"
+        "                self.store.confirm(kept, Sent::Published).await.map_err(DetectorError::Store)?;\n"
+        "                self.publish(pending, now, sends).await?\n"
+        "            }",
     ),
     Mutation(
         "publish before claim",

@@ -246,24 +246,36 @@ impl<S: Store, P: Sink> Detector<S, P> {
         let Some(pending) = &kept.pending else {
             return Ok(());
         };
-        let sent = if kept.muted_until > now.as_second() {
-            Sent::Muted
-        } else if pending.finding.repeats {
-            Sent::Repeated
-        } else if self.settings.mode == Mode::Shadow {
-            Sent::Shadowed
-        } else {
-            self.publish(pending, now, sends).await?
+        let sent = match self.kept_back(&pending.finding, kept.muted_until, now) {
+            Some(kept_back) => kept_back,
+            None => self.publish(pending, now, sends).await?,
         };
-        if self.settings.weekly_digest
-            && let Some(listed) = sent.listed(&pending.finding)
-        {
-            let noted = self.store.note_for_digest(pending, listed).await;
-            noted.map_err(DetectorError::Store)?;
-        }
+        self.list(pending, sent).await?;
         *kept = self.store.confirm(kept, sent).await.map_err(DetectorError::Store)?;
         sends.add(sent);
         Ok(())
+    }
+
+    /// Why a finding is recorded and not sent, if it is.
+    fn kept_back(&self, finding: &Finding, muted_until: i64, now: Timestamp) -> Option<Sent> {
+        if muted_until > now.as_second() {
+            Some(Sent::Muted)
+        } else if finding.repeats {
+            Some(Sent::Repeated)
+        } else {
+            (self.settings.mode == Mode::Shadow).then_some(Sent::Shadowed)
+        }
+    }
+
+    /// Notes a finding for the weekly digest, if that is asked for and lists it.
+    async fn list(&self, pending: &Pending, sent: Sent) -> Outcomes<(), S, P> {
+        match sent.listed(&pending.finding).filter(|_| self.settings.weekly_digest) {
+            None => Ok(()),
+            Some(listed) => {
+                let noted = self.store.note_for_digest(pending, listed).await;
+                noted.map_err(DetectorError::Store)
+            }
+        }
     }
 
     async fn publish(

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 use super::{Detector, DetectorError, Outcomes, PENDING_SECONDS, Sends, is_ours};
 use crate::cloudtrail::SecretRead;
-use crate::config::Mode;
 use crate::detection::finding::{Finding, Severity};
 use crate::sink::Sink;
 use crate::store::dynamodb::DynamoDbStore;
@@ -73,16 +72,16 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
         if !is_ours.map_err(DetectorError::Store)? {
             return Ok(());
         }
-        let sent = if kept.is_some_and(|kept| kept.muted_until > second) {
-            Sent::Muted
-        } else if self.settings.mode == Mode::Shadow {
-            Sent::Shadowed
+        let muted_until = kept.map_or(0, |kept| kept.muted_until);
+        let sent = if let Some(kept_back) = self.kept_back(&pending.finding, muted_until, now) {
+            kept_back
         } else {
             // At most one for each episode that the storm guard let through.
             let receipt = self.sink.publish(&pending.finding).await.map_err(DetectorError::Sink)?;
             handled.sends.publish(receipt);
             Sent::Published
         };
+        self.list(&pending, sent).await?;
         self.store.confirm_let_in(episode).await.map_err(DetectorError::Store)?;
         handled.sends.add(sent);
         handled.finding = Some(pending.finding);

@@ -6,6 +6,7 @@ use rattle::config::{Mode, Settings};
 use rattle::detection::finding::{Severity, Status};
 use rattle::detector::Detector;
 use rattle::detector::reads::HandledRead;
+use rattle::digest::{Listed, Week};
 use rattle::store::Pending;
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::text::Text;
@@ -168,12 +169,14 @@ fn in_shadow_mode_it_is_recorded_only() {
         let function = Function::new("let-in-shadow").await;
         function.enumerate(12).await;
         let before = function.told().len();
-        let shadow = Settings { mode: Mode::Shadow, ..settings() };
+        let shadow = Settings { mode: Mode::Shadow, weekly_digest: true, ..settings() };
         let store = DynamoDbStore::new(function.client.clone(), "let-in-shadow");
         let shadow = Detector::new(store, Mailbox::default(), shadow);
         let handled = shadow.handle_read(&read(100, "r1", "prod/db"), at(100)).await.unwrap();
         assert_eq!((handled.sends.shadowed, handled.finding.is_some()), (1, true));
         assert_eq!(function.told().len(), before);
+        let digest = shadow.store().digest(Week::holding(MONDAY)).await.unwrap();
+        assert_eq!(digest.findings(Listed::Shadow), 1);
     });
 }
 
