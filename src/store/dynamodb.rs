@@ -8,6 +8,7 @@
 
 pub mod digest;
 pub mod episodes;
+mod receive;
 mod remembered;
 mod seed;
 
@@ -18,7 +19,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
-use self::remembered::{Expectation, Remembered};
+use self::remembered::Remembered;
 pub use self::seed::Seeded;
 pub use super::expression;
 use super::item::{self, Item, name};
@@ -27,22 +28,17 @@ use super::table::{Table, Written};
 use super::{Admission, Claim, Kept, Pending, Received, Sent, Store, storm_key};
 use crate::cloudtrail::Denial;
 use crate::cloudtrail::denial::EventDigest;
-use crate::cloudtrail::evidence::Evidence;
-use crate::detection::policy::{MAX_AGE_SECONDS, MAX_IDS};
-use crate::detection::{Decision, Outcome, Policy, Window};
+use crate::detection::{Decision, Outcome, Policy};
 use crate::digest::Listed;
 use crate::text::Text;
 
 /// Times a write is tried again after another invocation changed the item.
 pub(super) const MAX_RACES: u32 = 8;
-/// Longest wait before the first of these, doubled each time.
-const FIRST_WAIT_MS: u64 = 5;
 /// Time in which another invocation has usually published what it claimed.
 const PUBLISHED_WITHIN: Duration = Duration::from_millis(100);
 /// How long the count of alerts of one hour is kept: longer than a failure queue keeps the
 /// event that will ask for it again.
 const STORM_RETENTION_SECONDS: i64 = 15 * 24 * 3600;
-const VALIDATION: &str = "ValidationException";
 
 /// States in one table.
 #[derive(Debug)]
@@ -74,65 +70,6 @@ impl DynamoDbStore {
         Ok(item.as_ref().map(item::decode).transpose()?)
     }
 
-    /// One `UpdateItem` that counts a denial in the window that is open, if that is not older;
-    /// or in `held`, if that is still open and its finding waits.
-    async fn count(
-        &self,
-        denial: &Denial,
-        age: SignedDuration,
-        now: Timestamp,
-        held: Option<Window>,
-    ) -> Result<Written, DynamoDbError> {
-        let recent = u32::from(age <= SignedDuration::from_secs(MAX_AGE_SECONDS));
-        let digest = Blob::new(denial.digest().to_bytes());
-        let secrets = denial.secrets().buckets();
-        let window = held.unwrap_or(Window::containing(denial.time())).index();
-        let names = [
-            ("#format", name::FORMAT),
-            ("#version", name::VERSION),
-            ("#evidence", name::EVIDENCE[Evidence::slot(denial)]),
-            ("#window", name::WINDOW),
-        ];
-        let values = [
-            (":one", item::number(1)),
-            (":format", item::number(item::FORMAT)),
-            (":recent", item::number(recent)),
-            (":id", AttributeValue::Bs(vec![digest.clone()])),
-            (":digest", AttributeValue::B(digest)),
-            (":cap", item::number(MAX_IDS)),
-            (":now", item::number(now.as_second())),
-            (":window", item::number(window)),
-            (":evidence", item::encode_evidence(&Evidence::of(denial))),
-        ];
-        let names = names.map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()));
-        let values = values.map(|(placeholder, value)| (placeholder.to_owned(), value));
-        // All at once: one by one, the maps grow again and again.
-        let update = self
-            .table
-            .update(denial.principal().key())
-            .condition_expression(match held {
-                None => expression::COUNTS,
-                Some(_) => expression::COUNTS_HELD,
-            })
-            .set_expression_attribute_names(Some(names.into()))
-            .set_expression_attribute_values(Some(values.into()));
-        let update = if secrets.is_empty() {
-            update.update_expression(expression::COUNT)
-        } else {
-            update
-                .update_expression(expression::COUNT_SECRETS)
-                .expression_attribute_values(":secrets", item::encode_secrets(&secrets))
-        };
-        match self.table.send_update(update).await {
-            Err(DynamoDbError::Request { operation, code }) if code == VALIDATION => {
-                // Our expressions are valid: an attribute is not of the type we count in.
-                self.read(denial.principal().key()).await?;
-                Err(DynamoDbError::Request { operation, code })
-            }
-            other => other,
-        }
-    }
-
     /// One `PutItem` of a whole state, if the item is still the one that was read.
     async fn put(
         &self,
@@ -161,84 +98,6 @@ impl DynamoDbStore {
         self.table.send_put(put).await
     }
 
-    /// What a denial does to the item that was found in place of the one expected.
-    fn transition(
-        found: Option<Kept>,
-        denial: &Denial,
-        age: SignedDuration,
-        now: Timestamp,
-        policy: &Policy,
-    ) -> Transition {
-        let Some(before) = found.filter(|kept| !kept.is_expired(now)) else {
-            let mut kept = Kept::opened_by(denial);
-            kept.state.receive(denial, age, policy);
-            kept.version = 1;
-            return Transition::Replace { kept: Box::new(kept), read: None };
-        };
-        let mut kept = before.clone();
-        match kept.receive(denial, age, now, policy) {
-            Outcome::Counted if kept.state.window == before.state.window => {
-                let is_newer = Window::containing(denial.time()) > before.state.window;
-                Transition::Count { held: is_newer.then_some(before.state.window) }
-            }
-            Outcome::Counted => {
-                kept.version += 1;
-                let kept = Box::new(kept.renewed());
-                Transition::Replace { kept, read: Some(before.version) }
-            }
-            outcome => Transition::Nothing(Box::new(Received { kept: before, outcome })),
-        }
-    }
-
-    async fn ask(
-        &self,
-        denial: &Denial,
-        age: SignedDuration,
-        now: Timestamp,
-        policy: &Policy,
-    ) -> Result<Received, DynamoDbError> {
-        let expectation = self.remembered.expectation(denial, now);
-        // Whether what was found may be out of date.
-        let mut is_remembered = matches!(expectation, Expectation::NewerWindow(_));
-        let mut found = match expectation {
-            Expectation::NewerWindow(kept) => Some(*kept),
-            Expectation::ProbablyFull => self.read(denial.principal().key()).await?,
-            Expectation::OpenWindow => match self.count(denial, age, now, None).await? {
-                Written::Stored(before) => return counted(before, denial, age),
-                Written::Refused(item) => item.as_ref().map(item::decode).transpose()?,
-            },
-        };
-        for race in 0..MAX_RACES {
-            let written = match Self::transition(found, denial, age, now, policy) {
-                Transition::Nothing(_) if is_remembered => {
-                    found = self.read(denial.principal().key()).await?;
-                    is_remembered = false;
-                    continue;
-                }
-                Transition::Nothing(received) => return Ok(*received),
-                Transition::Count { held } => self.count(denial, age, now, held).await?,
-                Transition::Replace { kept, read } => {
-                    if race > 1 {
-                        self.wait(race).await;
-                    }
-                    match self.put(&kept, read, now).await? {
-                        Written::Stored(_) => {
-                            return Ok(Received { kept: *kept, outcome: Outcome::Counted });
-                        }
-                        refused @ Written::Refused(_) => refused,
-                    }
-                }
-            };
-            match written {
-                Written::Stored(before) => return counted(before, denial, age),
-                Written::Refused(item) => found = item.as_ref().map(item::decode).transpose()?,
-            }
-            is_remembered = false;
-            self.table.used(|usage| usage.lost_races += 1);
-        }
-        Err(DynamoDbError::Contended)
-    }
-
     /// Remembers an item as a write left it: changed as stated, or as it stood in its way.
     fn remember_written(
         &self,
@@ -258,23 +117,6 @@ impl DynamoDbStore {
         self.remembered.learnt(&kept);
         Ok(Some(kept))
     }
-
-    async fn wait(&self, race: u32) {
-        let longest = FIRST_WAIT_MS << race;
-        let share = u64::from(std::process::id()) ^ u64::from(self.table.usage().requests);
-        let jitter = share.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (longest + 1);
-        tokio::time::sleep(Duration::from_millis(jitter)).await;
-    }
-}
-
-/// What is to be done after the one request did not count a denial.
-enum Transition {
-    /// The window is open by now, or held open: count in it.
-    Count { held: Option<Window> },
-    /// Store this state in place of the one that was read.
-    Replace { kept: Box<Kept>, read: Option<u64> },
-    /// Nothing.
-    Nothing(Box<Received>),
 }
 
 impl Store for DynamoDbStore {
@@ -461,19 +303,6 @@ impl Store for DynamoDbStore {
             Written::Refused(_) => Admission::HoldBack,
         })
     }
-}
-
-/// The state after the one request counted a denial: the pure transition of the item as it
-/// was.
-fn counted(
-    before: Option<Item>,
-    denial: &Denial,
-    age: SignedDuration,
-) -> Result<Received, DynamoDbError> {
-    let mut kept = item::decode(&before.unwrap_or_default())?;
-    let outcome = kept.state.receive_in_open_window(denial, age);
-    kept.version += 1;
-    Ok(Received { kept, outcome })
 }
 
 fn stored_item(item: Option<Item>, read: &Kept) -> Result<Kept, DynamoDbError> {
