@@ -19,7 +19,7 @@ use crate::detection::secret_set::SecretSet;
 use crate::detection::state::{Episode, Told};
 use crate::detection::window::WINDOW_SECONDS;
 use crate::detection::{PrincipalState, Tally, Window};
-use crate::text::{MAX_KEPT_BYTES, Text};
+use crate::text::Text;
 
 /// The least positive number that DynamoDB takes. A state expires long before one of its
 /// sums has faded so far.
@@ -30,9 +30,6 @@ const LAST_WINDOW: i64 = LAST_EVENT_SECOND / WINDOW_SECONDS;
 
 /// Attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
-
-/// Longest key: a principal's, and what stands before it in the items that are about one.
-pub(in crate::store) const MAX_KEY_BYTES: usize = MAX_KEPT_BYTES + 16;
 
 /// Format of the items that this version reads and writes.
 pub const FORMAT: u32 = 1;

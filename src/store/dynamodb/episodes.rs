@@ -20,7 +20,7 @@ use crate::detection::window::SECONDS_PER_DAY;
 use crate::store::item::{self, CorruptItem, name};
 use crate::store::table::{DynamoDbError, Written};
 use crate::store::{Pending, RETENTION_DAYS, expression};
-use crate::text::Text;
+use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The sparse index.
 pub const INDEX: &str = "by_due";
@@ -30,6 +30,8 @@ pub(super) const AGENDA: &str = "agenda";
 pub(super) const DUE: &str = "due";
 /// Its partition that holds open episodes.
 const EPISODES: &str = "episode";
+/// Longest key: what stands before a principal's, and that.
+const MAX_KEY_BYTES: usize = MAX_KEPT_BYTES + 16;
 /// Seconds after a finding was sent until its episode is looked at: the schedule's own
 /// interval. A copy that is still on its way never comes after the end.
 const FIRST_LOOK_SECONDS: i64 = 900;
@@ -72,7 +74,7 @@ mod own {
 
 /// The key of an episode's item. No principal has it: their keys begin with an account id.
 fn item_key(principal: &Text) -> Text {
-    Text::new(&format!("#episode#{principal}"), item::MAX_KEY_BYTES)
+    Text::new(&format!("#episode#{principal}"), MAX_KEY_BYTES)
 }
 
 impl DynamoDbStore {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{CorruptItem, FORMAT, Item, LAST_WINDOW, MAX_KEY_BYTES, name};
+use super::{CorruptItem, FORMAT, Item, LAST_WINDOW, name};
 use crate::cloudtrail::Cause;
 use crate::cloudtrail::denial::EventDigest;
 use crate::cloudtrail::evidence::Evidence;
@@ -20,7 +20,7 @@ use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The state of an item.
 pub fn decode(item: &Item) -> Result<Kept, CorruptItem> {
-    let reader = Reader::of(item)?;
+    let reader = Reader::of(item, MAX_KEPT_BYTES)?;
     Ok(Kept {
         state: reader.state()?,
         version: reader.number(name::VERSION)?,
@@ -39,11 +39,11 @@ pub(in crate::store) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// An item of this version's format.
-    pub(in crate::store) fn of(item: &'a Item) -> Result<Self, CorruptItem> {
+    /// An item of this version's format, whose key has at most so many bytes.
+    pub(in crate::store) fn of(item: &'a Item, max_key_bytes: usize) -> Result<Self, CorruptItem> {
         let key = match item.get(name::PRINCIPAL) {
-            Some(AttributeValue::S(key)) => Text::new(key, MAX_KEY_BYTES),
-            _ => Text::new("an item without a key", MAX_KEY_BYTES),
+            Some(AttributeValue::S(key)) => Text::new(key, max_key_bytes),
+            _ => Text::new("an item without a key", max_key_bytes),
         };
         let reader = Self { item, key };
         if reader.number::<u32>(name::FORMAT)? != FORMAT {

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{AGENDA, Ending, LetIn, OpenEpisode, ReadsSoFar, own};
+use super::{AGENDA, Ending, LetIn, MAX_KEY_BYTES, OpenEpisode, ReadsSoFar, own};
 use crate::store::item::{CorruptItem, Item, Reader};
 use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The episode of an item.
 pub(super) fn decode(item: &Item) -> Result<OpenEpisode, CorruptItem> {
-    let reader = Reader::of(item)?;
+    let reader = Reader::of(item, MAX_KEY_BYTES)?;
     let finding = match item.get(own::FINDING) {
         Some(finding) => reader.finding(own::FINDING, finding)?,
         None => return Err(reader.corrupt(own::FINDING, "has no finding")),
