@@ -14,21 +14,22 @@
 //! Event time is the only clock.
 
 pub mod alert;
+#[cfg(feature = "cli")]
+pub mod analysis;
 #[cfg(feature = "dynamodb")]
 pub mod aws;
 pub mod cloudtrail;
-pub mod config;
 pub mod detection;
-pub mod detector;
-pub mod digest;
-#[cfg(feature = "lambda")]
-pub mod function;
+pub mod engine;
 pub mod ignore;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 #[cfg(feature = "cli")]
 pub mod replay;
+pub mod settings;
 mod sha256;
 pub mod sink;
 pub mod store;
-#[cfg(feature = "lambda")]
-pub mod telemetry;
 pub mod text;
+pub mod weekly_digest;
+pub mod wording;

@@ -38,7 +38,7 @@ class Mutation:
 
 def condition(name, constant, old, other, test="faults::whatever"):
     """One part of a condition, made true by another part that is."""
-    return Mutation(name, "src/store/expression.rs", f"{constant}|{old}", f"({old} OR {other})", test)
+    return Mutation(name, "src/store/dynamodb/expression.rs", f"{constant}|{old}", f"({old} OR {other})", test)
 
 
 MUTATIONS = [
@@ -56,13 +56,13 @@ MUTATIONS = [
     condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "alert_seq = :seq", REGRESSIONS),
     Mutation(
         "note both signals' hits as they were read",
-        "src/store/dynamodb.rs",
+        "src/store/dynamodb/mod.rs",
         "        let is_new = [0, 1].map(|signal: usize| {",
         "        let is_new = [0, 1].map(|signal: usize| signal < 2 || {",
     ),
     Mutation(
         "confirm before publish",
-        "src/detector/mod.rs",
+        "src/engine/mod.rs",
         "            None => self.publish(pending, now, sends).await?,",
         "            None => {\n"
         "                self.store.confirm(kept, Sent::Published).await.map_err(DetectorError::Store)?;\n"
@@ -71,20 +71,20 @@ MUTATIONS = [
     ),
     Mutation(
         "publish before claim",
-        "src/detector/mod.rs",
+        "src/engine/mod.rs",
         "            let claim = self.store.claim(&kept, &decision, pending).await;",
         "            self.publish(&pending, now, &mut handled.sends).await?;\n"
         "            let claim = self.store.claim(&kept, &decision, pending).await;",
     ),
     Mutation(
         "confirm although the topic refused",
-        "src/detector/mod.rs",
+        "src/engine/mod.rs",
         "self.sink.publish(finding).await.map_err(DetectorError::Sink)?;",
         "self.sink.publish(finding).await.unwrap_or_default();",
     ),
     Mutation(
         "look at no duplicate",
-        "src/detector/mod.rs",
+        "src/engine/mod.rs",
         "        match self.report(kept, denial, now, policy, &mut handled).await {",
         "        if outcome == Outcome::Duplicate {\n            return Ok(handled);\n        }\n"
         "        match self.report(kept, denial, now, policy, &mut handled).await {",
@@ -103,26 +103,26 @@ MUTATIONS = [
     ),
     Mutation(
         "ask for a storm in the hour of the attempt",
-        "src/detector/mod.rs",
+        "src/engine/mod.rs",
         "self.store.admit_alert(&finding.id, limit, claimed_at)",
         "self.store.admit_alert(&finding.id, limit, now.max(claimed_at))",
         REGRESSIONS,
     ),
     Mutation(
         "tell an end although a finding waits",
-        "src/detector/closing.rs",
+        "src/engine/resolve.rs",
         "            && let Some(pending) = &kept.pending\n",
         "            && let Some(pending) = kept.pending.as_ref().filter(|_| kept.version == u64::MAX)\n",
     ),
     Mutation(
         "tell an end before those who come late",
-        "src/detector/closing.rs",
+        "src/engine/resolve.rs",
         "const LATE_SECONDS: i64 = MAX_AGE_SECONDS;",
         "const LATE_SECONDS: i64 = -MAX_AGE_SECONDS;",
     ),
     Mutation(
         "take an end for told before it is",
-        "src/detector/closing.rs",
+        "src/engine/resolve.rs",
         "        let is_ours = self.store.claim_end(episode, &ending, stale).await;",
         "        self.store.confirm_end(episode).await.map_err(DetectorError::Store)?;\n"
         "        let is_ours = self.store.claim_end(episode, &ending, stale).await;\n"
@@ -130,7 +130,7 @@ MUTATIONS = [
     ),
     Mutation(
         "look at an episode as soon as its alert is sent",
-        "src/store/dynamodb/episodes.rs",
+        "src/store/dynamodb/episodes/mod.rs",
         "const FIRST_LOOK_SECONDS: i64 = 900;",
         "const FIRST_LOOK_SECONDS: i64 = -9_000;",
         "episodes::",
@@ -147,7 +147,7 @@ MUTATIONS = [
     ),
     Mutation(
         "no deadline for a delivery",
-        "src/function.rs",
+        "src/lambda/mod.rs",
         "tokio::time::timeout(DEADLINE, ",
         "tokio::time::timeout(DEADLINE * 100, ",
         "faults::budget",

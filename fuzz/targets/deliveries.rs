@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
-use rattle::cloudtrail::denial::DenialParts;
+use rattle::cloudtrail::call::DenialParts;
 use rattle::cloudtrail::secret::Secrets;
 use rattle::cloudtrail::{Cause, Denial, PolicyType, Record};
-use rattle::config::Settings;
 use rattle::detection::{Outcome, Policy, PrincipalState};
+use rattle::settings::Settings;
 use rattle::text::Text;
 use rattle_fuzz::{InMemory, check_assessment, check_finding, check_state};
 

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use rattle::cloudtrail::{Denial, Malformed, Record};
-use rattle::function::{Rejection, denial};
+use rattle::lambda::{Rejection, denial};
 use rattle_fuzz::{check_denial, check_malformed};
 use serde_json::json;
 use serde_json::value::RawValue;

@@ -12,9 +12,9 @@ use std::sync::{Arc, LazyLock};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use libfuzzer_sys::fuzz_target;
-use rattle::config::Settings;
 use rattle::replay::summary::{Rejection, Summary};
 use rattle::replay::{Format, Input, Options, Order, ReplayError, Watcher, replay};
+use rattle::settings::Settings;
 
 /// In memory where there is such a folder: each input is written and read several times.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {

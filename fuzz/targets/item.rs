@@ -13,7 +13,9 @@ use libfuzzer_sys::fuzz_target;
 use rattle::cloudtrail::{Denial, Record};
 use rattle::detection::finding::Finding;
 use rattle::detection::{Assessment, Policy, decide};
-use rattle::store::item::{CorruptItem, Item, decode, encode, name};
+use rattle::store::dynamodb::decode::decode;
+use rattle::store::dynamodb::encode::encode;
+use rattle::store::dynamodb::item::{CorruptItem, Item, name};
 use rattle::store::{Kept, Pending};
 use rattle_fuzz::{InMemory, check_rendering};
 

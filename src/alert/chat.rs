@@ -5,11 +5,11 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::command::{mute, muted_until};
-use super::headline::{how_unusual, rank};
+use super::title::{how_unusual, rank};
 use super::{Deployment, rotation, workload};
 use crate::detection::finding::{Finding, Severity, Status};
-use crate::detection::wording::{span, utc};
 use crate::text::Text;
+use crate::wording::{span, utc};
 
 /// Longest title, in characters.
 pub const MAX_TITLE: usize = 250;

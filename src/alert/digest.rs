@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::Deployment;
 use super::email::{Email, heading, paragraph, wrap};
-use super::headline::MAX_SUBJECT_BYTES;
 use super::sms::MAX_SMS_BYTES;
-use crate::detection::wording::{plural, utc};
-use crate::digest::{Digest, Listed};
+use super::title::MAX_SUBJECT_BYTES;
 use crate::text::Text;
+use crate::weekly_digest::{Digest, Listed};
+use crate::wording::{plural, utc};
 
 /// Name of the schema of [`json`].
 const SCHEMA: &str = "rattle.digest/1";

@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use super::command::{WIDTH, command, mute, muted_until};
-use super::headline::{fit, how_unusual, place, rank, subject, thing};
+use super::title::{fit, how_unusual, place, rank, subject, thing};
 use super::{Deployment, rotation, triage, workload};
-use crate::cloudtrail::evidence::Evidence;
 use crate::cloudtrail::principal::Kind;
 use crate::cloudtrail::{Cause, PolicyType};
+use crate::detection::evidence::Evidence;
 use crate::detection::finding::{Finding, Severity, Totals};
 use crate::detection::window::{Scale, Signal};
-use crate::detection::wording::{history, plural, rounded, span, utc};
 use crate::text::Text;
+use crate::wording::{history, plural, rounded, span, utc};
 
 /// Expected count below which most windows have none.
 const ALMOST_NONE: f64 = 0.1;

@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 
 use super::Deployment;
-use super::headline::{how_unusual, place, rank};
+use super::title::{how_unusual, place, rank};
 use crate::detection::finding::{Finding, Status};
 use crate::detection::window::WINDOW_SECONDS;
-use crate::detection::wording::utc;
 use crate::sha256::sha256_start;
 use crate::text::Text;
+use crate::wording::utc;
 
 /// Longest reason that CloudWatch itself would state.
 const MAX_REASON_BYTES: usize = 1023;

@@ -1,6 +1,6 @@
 //! The text message: one part of 140 bytes.
 
-use super::headline::{fit, place, rank};
+use super::title::{fit, place, rank};
 use crate::detection::finding::{Finding, Status};
 
 /// Longest body, in bytes: one part.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::command::command;
 use super::email::{Email, heading, paragraph};
-use super::headline::place;
+use super::title::place;
 use super::{Deployment, pager};
 use crate::detection::finding::Finding;
 use crate::text::Text;

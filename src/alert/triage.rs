@@ -5,8 +5,8 @@ use super::email::wrap;
 use super::{rotation, workload};
 use crate::cloudtrail::principal::Kind;
 use crate::detection::finding::Finding;
-use crate::detection::wording::utc;
 use crate::text::Text;
+use crate::wording::utc;
 
 /// Before the first and after the last denial, in seconds: what the principal did around
 /// them.

@@ -2,12 +2,12 @@
 
 use super::command::word;
 use super::email::reason;
-use super::headline::partition;
+use super::title::partition;
 use crate::cloudtrail::{Cause, PolicyType};
 use crate::detection::cadence::Cadence;
 use crate::detection::finding::{Finding, Severity};
-use crate::detection::wording::{rounded, span};
 use crate::text::Text;
+use crate::wording::{rounded, span};
 
 /// What Secrets Manager puts behind a name: six letters and digits that the name alone does
 /// not tell.

@@ -3,9 +3,8 @@
 //! A record that is not a denial we watch is ignored; a record that should be one
 //! but cannot be understood is [`Malformed`], never skipped silently.
 
+pub mod call;
 pub mod cause;
-pub mod denial;
-pub mod evidence;
 mod lenient;
 pub mod message;
 pub mod principal;
@@ -13,9 +12,12 @@ pub mod read;
 pub mod record;
 mod repair;
 pub mod secret;
+pub mod secret_set;
 
+pub use call::Denial;
 pub use cause::{Cause, PolicyType};
-pub use denial::Denial;
+
 pub use principal::Principal;
 pub use read::SecretRead;
 pub use record::{Malformed, Record};
+pub use secret_set::SecretSet;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::denial::EventDigest;
+use super::call::EventDigest;
 use super::principal::Principal;
 use super::secret::Secret;
 use crate::text::Text;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::denial::{Denial, DenialParts, EventDigest};
+use super::call::{Denial, DenialParts, EventDigest};
 use super::lenient::{Nested, Scalar, ScalarList};
 use super::message::DenialMessage;
 use super::principal::{Identified, UserIdentity};

@@ -1,6 +1,6 @@
 //! Which secrets a call named, whatever spelling it used.
 
-use crate::detection::secret_set::{Bucket, SecretSet};
+use crate::cloudtrail::secret_set::{Bucket, SecretSet};
 use crate::text::Text;
 
 /// Longest secret name kept for display, in bytes. A longer one loses its middle.

@@ -7,7 +7,7 @@ use super::repeat::{ToldWorkload, repeats};
 use super::state::{Episode, PrincipalState, Told};
 use super::tally::Tally;
 use super::window::{Scale, Signal, Window};
-use crate::cloudtrail::denial::Denial;
+use crate::cloudtrail::call::Denial;
 
 /// The row that is reported.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,23 +1,21 @@
 //! A finding: what is true about a principal at the moment it was reported.
 
-mod follow_up;
-
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use self::follow_up::{MAX_NAMED, Reads, Totals};
 use super::cadence::Cadence;
 use super::decision::Report;
 use super::policy::Policy;
+pub use super::resolution::{MAX_NAMED, Reads, Totals};
 use super::state::PrincipalState;
 use super::window::{Scale, Signal, WINDOW_SECONDS};
-use super::wording::{history, plural, rounded};
-use crate::cloudtrail::denial::Denial;
-use crate::cloudtrail::evidence::Evidence;
+use crate::cloudtrail::call::Denial;
 use crate::cloudtrail::principal::Principal;
 use crate::cloudtrail::secret::Secret;
+use crate::detection::evidence::Evidence;
 use crate::sha256::sha256_start;
 use crate::text::Text;
+use crate::wording::{history, plural, rounded};
 
 /// Secrets from which a finding of new secrets is severe whatever its score.
 const HIGH_SECRETS: u32 = 10;
@@ -118,7 +116,7 @@ impl Counts {
 }
 
 /// What a report says, with all that an alert needs. Its serialised form is that of a store;
-/// what a reader gets is [`crate::alert::json::FindingLine`].
+/// what a reader gets is [`crate::alert::machine::rattle::FindingLine`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// A function of principal, window, signal and alert number: the same in every
@@ -302,11 +300,11 @@ fn finding_id(state: &PrincipalState, key: &Text, signal: Signal) -> String {
 }
 
 /// A state that expired begins to count its alerts anew; its first window tells the two apart.
-fn episode_id(state: &PrincipalState, key: &Text) -> String {
+pub(super) fn episode_id(state: &PrincipalState, key: &Text) -> String {
     digest_of(&format!("{key}\nepisode\n{}\n{}", state.first_window.index(), state.episode))
 }
 
-fn digest_of(name: &str) -> String {
+pub(super) fn digest_of(name: &str) -> String {
     format!("{:032x}", u128::from_be_bytes(sha256_start(name)))
 }
 

@@ -7,23 +7,21 @@
 pub mod assessment;
 pub mod baseline;
 pub mod cadence;
-pub mod counterfactual;
 pub mod decision;
+pub mod evidence;
 pub mod finding;
 pub mod negative_binomial;
 pub mod policy;
 pub mod repeat;
-pub mod secret_set;
+pub mod resolution;
 pub mod state;
 pub mod tally;
 pub mod window;
-pub mod wording;
 
 pub use assessment::{Assessment, Row};
 pub use decision::{Decision, Report, Verdict, decide, decide_at_close};
 pub use finding::Finding;
 pub use policy::Policy;
-pub use secret_set::SecretSet;
 pub use state::{Outcome, PrincipalState};
 pub use tally::Tally;
 pub use window::{Scale, Signal, Window};

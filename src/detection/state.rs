@@ -5,11 +5,11 @@ use jiff::SignedDuration;
 use super::baseline::{Axis, Baseline};
 use super::policy::{MAX_AGE_SECONDS, MAX_IDS, Policy};
 use super::repeat::ToldWorkload;
-use super::secret_set::SecretSet;
 use super::tally::Tally;
 use super::window::{Scale, Signal, Window};
-use crate::cloudtrail::denial::{Denial, EventDigest};
-use crate::cloudtrail::evidence::{EVIDENCE_SLOTS, Evidence};
+use crate::cloudtrail::call::{Denial, EventDigest};
+use crate::cloudtrail::secret_set::SecretSet;
+use crate::detection::evidence::{EVIDENCE_SLOTS, Evidence};
 
 /// What became of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

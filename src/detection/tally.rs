@@ -3,9 +3,9 @@
 use super::decision::Report;
 use super::finding::{Severity, Totals, distinct_secrets, severity};
 use super::policy::Policy;
-use super::secret_set::SecretSet;
 use super::state::PrincipalState;
 use super::window::Scale;
+use crate::cloudtrail::secret_set::SecretSet;
 
 /// The episode reported last, up to the last window that was closed in it. The open window
 /// is in the state itself, so that a denial in it changes nothing here.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cloudtrail::Denial;
 use crate::detection::{Row, Scale, Signal};
-use crate::detector::Handled;
+use crate::engine::Handled;
 use crate::text::Text;
 
 /// What was decided about one denial.

@@ -1,16 +1,13 @@
 //! `rattle replay`: the detector over CloudTrail log files, with states in memory.
 
 mod decision_line;
-pub mod explain;
 mod extent;
 pub mod history;
 mod packed;
 mod reading;
-pub mod report;
 pub mod scanner;
 pub mod sources;
 pub mod summary;
-pub mod sweep;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -27,9 +24,9 @@ use serde::Serialize;
 
 use crate::alert::email::Email;
 use crate::cloudtrail::Denial;
-use crate::config::Settings;
 use crate::detection::finding::Finding;
-use crate::detector::{Detector, DetectorError, Handled};
+use crate::engine::{Detector, DetectorError, Handled};
+use crate::settings::Settings;
 use crate::sink::LeftToCaller;
 use crate::store::Kept;
 use crate::store::memory::MemoryStore;
@@ -240,12 +237,12 @@ impl<W: Write> Replay<'_, W> {
 }
 
 /// Threads to run: as many as were asked for, or as the machine runs at a time.
-fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+pub(crate) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
     asked.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The result of a future that waits for nothing, as those of a store in memory do.
-fn at_once<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {

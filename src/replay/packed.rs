@@ -7,10 +7,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cloudtrail::denial::DenialParts;
+use crate::cloudtrail::call::DenialParts;
 use crate::cloudtrail::secret::Secret;
+use crate::cloudtrail::secret_set::Bucket;
 use crate::cloudtrail::{Cause, Denial, Principal};
-use crate::detection::secret_set::Bucket;
 use crate::text::Text;
 
 const TIME_BYTES: usize = 12;

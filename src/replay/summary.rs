@@ -9,8 +9,8 @@ use super::scanner::Place;
 use crate::cloudtrail::Malformed;
 use crate::detection::Outcome;
 use crate::detection::finding::Severity;
-use crate::detection::wording::plural;
-use crate::detector::Handled;
+use crate::engine::Handled;
+use crate::wording::plural;
 
 /// Rejections kept with their places. Further ones are counted.
 const MAX_REJECTIONS: usize = 1000;
@@ -70,7 +70,7 @@ impl BySeverity {
         self.high + self.medium + self.low
     }
 
-    pub(super) fn add(&mut self, severity: Severity) {
+    pub(crate) fn add(&mut self, severity: Severity) {
         match severity {
             Severity::High => self.high += 1,
             Severity::Medium => self.medium += 1,

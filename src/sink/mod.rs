@@ -6,7 +6,7 @@ pub mod sns;
 use std::convert::Infallible;
 
 use crate::detection::finding::Finding;
-use crate::digest::Digest;
+use crate::weekly_digest::Digest;
 
 /// Sends findings. Two sinks implement it: SNS, and one that leaves them to its caller.
 #[expect(async_fn_in_trait, reason = "each binary awaits one sink on one thread")]

@@ -14,10 +14,10 @@ use crate::alert;
 use crate::alert::email::Email;
 use crate::alert::sms::sms;
 use crate::alert::{Deployment, MachineFormat, chat, pager, storm};
-use crate::config::Settings;
 use crate::detection::finding::Finding;
-use crate::digest::Digest;
+use crate::settings::Settings;
 use crate::text::Text;
+use crate::weekly_digest::Digest;
 
 /// SNS counts message and attributes; this leaves room for the attributes.
 const MAX_MESSAGE_BYTES: usize = 250 << 10;

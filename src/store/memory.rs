@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Admission, Claim, Kept, Pending, Received, Sent, Store, storm_key};
 use crate::cloudtrail::Denial;
 use crate::detection::{Decision, Outcome, Policy};
-use crate::digest::Listed;
 use crate::text::Text;
+use crate::weekly_digest::Listed;
 
 /// One state for each principal seen.
 #[derive(Debug, Default)]

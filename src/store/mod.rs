@@ -5,24 +5,18 @@
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
-#[cfg(feature = "dynamodb")]
-pub mod expression;
-#[cfg(feature = "dynamodb")]
-pub mod item;
 pub mod memory;
-#[cfg(feature = "dynamodb")]
-mod table;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::cloudtrail::Denial;
-use crate::cloudtrail::denial::EventDigest;
+use crate::cloudtrail::call::EventDigest;
 use crate::detection::finding::{Finding, Severity};
 use crate::detection::window::SECONDS_PER_DAY;
 use crate::detection::{Decision, Outcome, Policy, PrincipalState, Window, decide_at_close};
-use crate::digest::Listed;
 use crate::text::Text;
+use crate::weekly_digest::Listed;
 
 /// Days after the newest window when a state expires.
 pub const RETENTION_DAYS: i64 = 90;

@@ -17,7 +17,7 @@ import emulator
 import stack
 
 ROOT = stack.ROOT
-CONFIG = ROOT / "src" / "config.rs"
+CONFIG = ROOT / "src" / "settings.rs"
 MAIN = ROOT / "src" / "main.rs"
 
 # Findings of AWS's validator that are weighed and left, and why. An entry that no longer
@@ -153,7 +153,7 @@ class Function(TemplateTest):
 
 
 class Settings(TemplateTest):
-    """The template and src/config.rs say the same."""
+    """The template and src/settings.rs say the same."""
 
     # What these hold is made by the stack itself.
     MADE_HERE = {"RATTLE_TABLE_NAME": "Table", "RATTLE_TOPIC_ARN": "Topic"}
@@ -556,7 +556,7 @@ class Alerts(TemplateTest):
             },
         )
         self.assertEqual(self.resource("ChatAlarm")["Condition"], "HasChatTopic")
-        telemetry = (ROOT / "src" / "telemetry.rs").read_text()
+        telemetry = (ROOT / "src" / "lambda" / "telemetry.rs").read_text()
         for metric in ("AlertsSuppressed", "ChatNotPublished"):
             self.assertIn(f'("{metric}", ', telemetry)
 
@@ -731,7 +731,7 @@ def parsed_json(text):
     return json.dumps(stack.parse_template(text))
 
 
-# ---- reading src/config.rs -----------------------------------------------------------
+# ---- reading src/settings.rs -----------------------------------------------------------
 
 
 class Setting:
@@ -759,7 +759,7 @@ def settings():
     # Whatever the expression above does not understand must not go missing in silence.
     variables = re.findall(r'"(RATTLE_[A-Z_]+)"', block)
     if [variable for variable, _, _ in found] != variables or not variables:
-        raise AssertionError("the settings in src/config.rs are no longer written as this test reads them")
+        raise AssertionError("the settings in src/settings.rs are no longer written as this test reads them")
     return [Setting(*setting) for setting in found]
 
 

@@ -12,17 +12,18 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use rattle::alert::email::Email;
 use rattle::alert::{Deployment, storm};
-use rattle::config::Settings;
 use rattle::detection::Outcome;
 use rattle::detection::finding::Finding;
-use rattle::detector::Detector;
-use rattle::digest::Digest;
-use rattle::function::{Failure, Rejection};
+use rattle::engine::Detector;
+use rattle::lambda::{Failure, Rejection};
+use rattle::settings::Settings;
 use rattle::sink::{LeftToCaller, Receipt, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
+use rattle::store::dynamodb::{decode, encode, expression, item};
 use rattle::store::memory::MemoryStore;
-use rattle::store::{Pending, Store as _, expression, item, storm_key};
+use rattle::store::{Pending, Store as _, storm_key};
 use rattle::text::Text;
+use rattle::weekly_digest::Digest;
 use serde_json::{Value, json};
 
 use crate::dynamodb::{run, settings};
@@ -78,7 +79,7 @@ fn ten_thousand_fresh_session_names_of_a_role_are_one_baseline() {
         let kept = detector.store().kept(&key).unwrap();
         // 33 full windows of 300 seconds, 256 denials each, and the one that is open.
         assert_eq!(kept.state.denials[2], 33 * 256 + 100);
-        assert!(crate::dynamodb::size(&item::encode(&kept)) <= MAX_ITEM_BYTES);
+        assert!(crate::dynamodb::size(&encode::encode(&kept)) <= MAX_ITEM_BYTES);
     });
 }
 
@@ -264,8 +265,8 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
             claimed_by: denial.digest(),
             claimed_at: MONDAY,
         });
-        let good = item::encode(&kept);
-        assert_eq!(item::decode(&good).unwrap(), kept);
+        let good = encode::encode(&kept);
+        assert_eq!(decode::decode(&good).unwrap(), kept);
 
         // A window that no event has would overflow wherever it is counted with.
         for (attribute, index) in [
@@ -275,8 +276,8 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
             ("window", 13_674_817),
         ] {
             let mut damaged = good.clone();
-            damaged.insert(attribute.to_owned(), item::number(index));
-            let corrupt = item::decode(&damaged).unwrap_err();
+            damaged.insert(attribute.to_owned(), encode::number(index));
+            let corrupt = decode::decode(&damaged).unwrap_err();
             assert_eq!((corrupt.attribute, corrupt.what), (attribute, "is out of range"));
         }
         // What waits is sent as it stands.
@@ -287,7 +288,7 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
             let mut item = good.clone();
             let AttributeValue::M(pending) = item.get_mut("pending").unwrap() else { panic!() };
             pending.insert("finding".to_owned(), AttributeValue::S(changed.to_string()));
-            item::decode(&item)
+            decode::decode(&item)
         };
         for line in ["/id", "/title", "/explanation"] {
             for value in ["all clear\r\nBcc: victim@example.com", "\u{1b}[2J", &"x".repeat(513)] {
@@ -518,9 +519,9 @@ fn an_event_from_elsewhere_is_rejected_and_one_about_something_else_is_ignored()
 fn a_record_that_says_a_field_twice_is_rejected_for_its_record_and_not_for_its_envelope() {
     let event = envelope(&record(MONDAY as f64, "e", &["prod/db".to_owned()])).to_string();
     let twice = event.replacen("\"detail\":{", "\"detail\":{\"eventID\":\"other\",", 1);
-    let rejected = rattle::function::denial(&raw(&twice), at(MONDAY)).unwrap_err();
+    let rejected = rattle::lambda::denial(&raw(&twice), at(MONDAY)).unwrap_err();
     assert!(rejected.to_string().starts_with("not valid JSON: duplicate field"), "{rejected}");
     let elsewhere = twice.replace("aws.secretsmanager", "custom.app");
-    let rejected = rattle::function::denial(&raw(&elsewhere), at(MONDAY)).unwrap_err();
+    let rejected = rattle::lambda::denial(&raw(&elsewhere), at(MONDAY)).unwrap_err();
     assert!(rejected.to_string().starts_with("its source is"), "{rejected}");
 }

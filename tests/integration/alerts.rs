@@ -1,14 +1,15 @@
 //! Every rendering as those who get it do. Read the snapshots: they are the product.
 
 use rattle::alert::email::Email;
-use rattle::alert::json::FindingLine;
-use rattle::alert::{self, Deployment, asff, chat, ocsf, pager, sms::sms, storm, subject};
+use rattle::alert::machine::rattle::FindingLine;
+use rattle::alert::machine::{asff, ocsf};
+use rattle::alert::{self, Deployment, chat, pager, sms::sms, storm, subject};
 use rattle::cloudtrail::principal::Principal;
 use rattle::detection::finding::{Finding, Reads, Severity, Status, Totals};
-use rattle::digest::{Digest, Listed, Week};
 use rattle::replay::scanner::{Item, Scanner};
 use rattle::replay::sources::Source;
 use rattle::text::Text;
+use rattle::weekly_digest::{Digest, Listed, Week};
 use serde_json::{Value, json};
 
 use crate::support::{InMemory, MONDAY, denial_of, parse, project_file, record};

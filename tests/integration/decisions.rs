@@ -1,8 +1,8 @@
 //! Rules of the decision that no reference sequence pins down.
 
 use jiff::SignedDuration;
+use rattle::cloudtrail::secret_set::{Bucket, SecretSet};
 use rattle::detection::baseline::Axis;
-use rattle::detection::secret_set::{Bucket, SecretSet};
 use rattle::detection::state::{Episode, PrincipalState, Told};
 use rattle::detection::{Assessment, Decision, Policy, Scale, Signal, Window, decide};
 

@@ -14,16 +14,17 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rattle::cloudtrail::Denial;
-use rattle::config::Settings;
 use rattle::detection::finding::Finding;
 use rattle::detection::{Outcome, Policy};
-use rattle::detector::{Detector, DetectorError};
-use rattle::digest::{Digest, Week};
+use rattle::engine::{Detector, DetectorError};
 use rattle::replay::scanner::{Item as Scanned, Scanner};
+use rattle::settings::Settings;
 use rattle::sink::{LeftToCaller, Receipt, Sink};
 use rattle::store::dynamodb::{DynamoDbError, DynamoDbStore, Usage, expression};
+use rattle::store::dynamodb::{decode, encode, item};
 use rattle::store::memory::MemoryStore;
-use rattle::store::{Admission, Kept, Store, item};
+use rattle::store::{Admission, Kept, Store};
+use rattle::weekly_digest::{Digest, Week};
 
 use crate::local_aws::{strict_table, table};
 use crate::properties::history;
@@ -285,9 +286,9 @@ fn every_state_reads_back_bit_for_bit() {
                 let decision = rattle::detection::decide(&kept.state, &assessment, denial, &policy);
                 kept.state.settle(&decision);
                 kept.version += 1;
-                let item = item::encode(&kept);
+                let item = encode::encode(&kept);
                 prop_assert!(size(&item) <= 16 << 10, "{} bytes", size(&item));
-                prop_assert_eq!(&item::decode(&item).unwrap(), &kept);
+                prop_assert_eq!(&decode::decode(&item).unwrap(), &kept);
             }
             Ok(())
         })
@@ -325,7 +326,7 @@ fn an_item_of_another_format_or_written_by_hand_is_named_and_left_alone() {
         detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
         let key = denial.principal().key();
         let policy = Policy::default();
-        let good = item::encode(&detector.store().read(key).await.unwrap().unwrap());
+        let good = encode::encode(&detector.store().read(key).await.unwrap().unwrap());
         for (attribute, value, what) in [
             ("format", AttributeValue::N("2".into()), "is of another version of Rattle"),
             ("base", AttributeValue::S("x".into()), "is no list"),
@@ -337,7 +338,7 @@ fn an_item_of_another_format_or_written_by_hand_is_named_and_left_alone() {
             ("ids", AttributeValue::S("x".into()), "is no set of binaries"),
         ] {
             let mut broken = good.clone();
-            broken.insert("version".to_owned(), item::number(7));
+            broken.insert("version".to_owned(), encode::number(7));
             broken.insert(attribute.to_owned(), value);
             let put = client.put_item().table_name("corrupt").set_item(Some(broken.clone()));
             put.send().await.unwrap();
@@ -382,7 +383,7 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
             .table_name("mute")
             .key("principal", AttributeValue::S(key.to_string()))
             .update_expression("SET muted_until = :until")
-            .expression_attribute_values(":until", item::number(MONDAY + 1_000))
+            .expression_attribute_values(":until", encode::number(MONDAY + 1_000))
             .send()
             .await
             .unwrap();
@@ -400,7 +401,7 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
             .table_name("mute")
             .key("principal", AttributeValue::S(key.to_string()))
             .update_expression("SET muted_until = :none")
-            .expression_attribute_values(":none", item::number(0))
+            .expression_attribute_values(":none", encode::number(0))
             .send()
             .await
             .unwrap();
@@ -486,7 +487,7 @@ async fn refusal(client: &Client, update: &str, condition: Option<&str>) -> Opti
 
 /// A value of the type that an expression's placeholder has.
 fn value(placeholder: &str) -> AttributeValue {
-    let list = || AttributeValue::L(vec![item::number(0)]);
+    let list = || AttributeValue::L(vec![encode::number(0)]);
     match placeholder {
         ":id" => AttributeValue::Bs(vec![Blob::new([0; 8])]),
         ":digest" => AttributeValue::B(Blob::new([0; 8])),
@@ -495,7 +496,7 @@ fn value(placeholder: &str) -> AttributeValue {
         ":evidence" | ":pending" | ":ending" | ":let_in" => AttributeValue::M(HashMap::new()),
         ":agenda" => AttributeValue::S("any".into()),
         ":noted" | ":alert_window" | ":hit_window" | ":alert_count" | ":told" => list(),
-        _ => item::number(1),
+        _ => encode::number(1),
     }
 }
 

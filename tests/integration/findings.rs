@@ -1,10 +1,10 @@
 //! What a finding claims: its severity, its title, its evidence, its id.
 
 use jiff::SignedDuration;
-use rattle::cloudtrail::evidence::Evidence;
+use rattle::cloudtrail::secret_set::Bucket;
 use rattle::detection::baseline::{Axis, Prediction};
+use rattle::detection::evidence::Evidence;
 use rattle::detection::finding::{Finding, Severity};
-use rattle::detection::secret_set::Bucket;
 use rattle::detection::{Policy, PrincipalState, Report, Row, Scale, Signal};
 
 use crate::support::{InMemory, MONDAY, denial_of};

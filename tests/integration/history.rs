@@ -175,7 +175,7 @@ fn a_history_reads_what_a_replay_reads() {
         threads: NonZeroUsize::new(3),
         ..Input::default()
     };
-    let settings = rattle::config::Settings::read([]).unwrap();
+    let settings = rattle::settings::Settings::read([]).unwrap();
     let mut summary = rattle::replay::summary::Summary::default();
     let history = history(&input, &settings, &mut summary, &mut Silent).unwrap();
     let replayed = replay(project_file("events"));

@@ -1,8 +1,9 @@
 //! Text that an attacker chooses, and files that nobody meant to be read.
 
 use rattle::alert::email::Email;
-use rattle::alert::json::FindingLine;
-use rattle::alert::{asff, chat, ocsf, pager, sms::sms};
+use rattle::alert::machine::rattle::FindingLine;
+use rattle::alert::machine::{asff, ocsf};
+use rattle::alert::{chat, pager, sms::sms};
 use rattle::cloudtrail::secret::MAX_NAME_BYTES;
 use rattle::detection::finding::{Finding, MAX_NAMED, Reads, Totals};
 use rattle::text::Text;

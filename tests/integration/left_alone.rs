@@ -1,8 +1,8 @@
 //! What is not told: principals left alone up to a bound.
 
-use rattle::config::Settings;
 use rattle::ignore::Ignored;
 use rattle::replay::{Format, Input, Options};
+use rattle::settings::Settings;
 
 use crate::support::{MONDAY, Silent, TemporaryFolder, denial_of, record};
 

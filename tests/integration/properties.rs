@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use rattle::cloudtrail::Denial;
-use rattle::cloudtrail::evidence::Evidence;
 use rattle::detection::baseline::{Axis, Baseline};
+use rattle::detection::evidence::Evidence;
 use rattle::detection::negative_binomial::tail_sigma;
 use rattle::detection::{
     Assessment, Outcome, Policy, PrincipalState, Scale, Signal, Window, decide,

@@ -2,14 +2,14 @@
 
 use jiff::SignedDuration;
 use rattle::cloudtrail::{Record, SecretRead};
-use rattle::config::{Mode, Settings};
 use rattle::detection::finding::{Severity, Status};
-use rattle::detector::Detector;
-use rattle::detector::reads::HandledRead;
-use rattle::digest::{Listed, Week};
+use rattle::engine::Detector;
+use rattle::engine::reads::HandledRead;
+use rattle::settings::{Mode, Settings};
 use rattle::store::Pending;
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::text::Text;
+use rattle::weekly_digest::{Listed, Week};
 use serde_json::{Value, json};
 
 use crate::dynamodb::{Mailbox, Refusing, run, settings};

@@ -1,6 +1,6 @@
 //! `rattle replay` as it is used: output, summary, counters, exit codes.
 
-use rattle::config::{MODE, SETTINGS, WATCH_READS, WEEKLY_DIGEST};
+use rattle::settings::{MODE, SETTINGS, WATCH_READS, WEEKLY_DIGEST};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -6,9 +6,9 @@ use std::process::Output;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use rattle::cloudtrail::Denial;
-use rattle::config::Settings;
-use rattle::detector::Detector;
+use rattle::engine::Detector;
 use rattle::replay::scanner::{Item, Scanner};
+use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
 use rattle::store::dynamodb::{DynamoDbStore, Seeded};
 use rattle::store::memory::MemoryStore;
@@ -233,7 +233,7 @@ async fn finding_of_an_attack() -> AttributeValue {
         let denial = denial_of(MONDAY + i, &format!("a{i}"), &format!("s{i}"));
         let handled = detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
         if let Some(finding) = handled.finding {
-            return rattle::store::item::encode_pending(&rattle::store::Pending {
+            return rattle::store::dynamodb::encode::encode_pending(&rattle::store::Pending {
                 finding,
                 claimed_by: denial.digest(),
                 claimed_at: denial.time().as_second(),

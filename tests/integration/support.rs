@@ -10,10 +10,10 @@ use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
 use rattle::cloudtrail::{Denial, Record};
-use rattle::config::Settings;
-use rattle::detector::{Detector, Handled};
+use rattle::engine::{Detector, Handled};
 use rattle::replay::summary::{Rejection, Summary};
 use rattle::replay::{Format, Input, Options, Watcher};
+use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
 use rattle::store::memory::MemoryStore;
 use serde_json::{Value, json};

@@ -194,7 +194,7 @@ fn the_lines_of_a_sweep_are_those_that_a_deployment_takes() {
 
 #[test]
 fn a_budget_is_a_number_a_day_a_week_or_a_month() {
-    use rattle::replay::sweep::Budget;
+    use rattle::analysis::sweep::Budget;
     let per_week = |text: &str| text.parse::<Budget>().map(|budget| budget.per_week());
     assert_eq!(per_week("2/week"), Ok(2.0));
     assert_eq!(per_week("1/day"), Ok(7.0));
@@ -216,7 +216,7 @@ fn check_takes_settings_as_the_function_does() {
 
     let bad = rattle_with(&["check"], b"", &[("RATTLE_MIN_SECRETS", "0"), ("RATTLE_X", "1")]);
     assert_eq!(bad.status.code(), Some(2));
-    let faults = rattle::config::Settings::read_for_function(
+    let faults = rattle::settings::Settings::read_for_function(
         [("RATTLE_MIN_SECRETS", "0"), ("RATTLE_X", "1")].map(|(k, v)| (k.to_owned(), v.to_owned())),
     )
     .unwrap_err();

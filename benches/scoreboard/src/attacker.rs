@@ -13,9 +13,9 @@ use crate::principal::{Caller, Event, recorded, secret_name};
 use crate::watch::Rattle;
 
 use rattle::cloudtrail::secret::Secret;
+use rattle::cloudtrail::secret_set::{BUCKETS, Bucket};
 use rattle::detection::baseline::Axis;
 use rattle::detection::policy::MAX_IDS;
-use rattle::detection::secret_set::{BUCKETS, Bucket};
 use rattle::detection::{Scale, Signal};
 
 /// Days after which the secrets tried are told.

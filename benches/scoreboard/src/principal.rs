@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use rattle::cloudtrail::denial::DenialParts;
+use rattle::cloudtrail::call::DenialParts;
 use rattle::cloudtrail::secret::Secrets;
 use rattle::cloudtrail::{Denial, Record};
 use rattle::text::Text;

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use rattle::config::Settings;
 use rattle::replay::summary::Rejection;
 use rattle::replay::{Format, Input, Options, Watcher, replay};
+use rattle::settings::Settings;
 use rattle_scoreboard::attack::Attack;
 use rattle_scoreboard::chance::Chance;
 use rattle_scoreboard::corpus;

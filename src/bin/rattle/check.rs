@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use rattle::config::{PREFIX, SETTINGS, Settings, TABLE_NAME, TOPIC_ARN};
+use rattle::settings::{PREFIX, SETTINGS, Settings, TABLE_NAME, TOPIC_ARN};
 use rattle::text::Text;
 
 use crate::input::environment;

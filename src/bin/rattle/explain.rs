@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use rattle::replay::explain::{Moment, explain};
+use rattle::analysis::explain::{Moment, explain};
 
 use crate::input::{InputArgs, SettingArgs, whole_history};
 use crate::print;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use rattle::config::Settings;
 use rattle::replay::history::History;
 use rattle::replay::summary::{Rejection, Summary};
 use rattle::replay::{Input, Watcher, history};
+use rattle::settings::Settings;
 
 /// Input below this is read before a bar could be seen.
 const LONG_INPUT_BYTES: u64 = 32 << 20;
@@ -106,7 +106,7 @@ impl SettingArgs {
     }
 
     fn given(self) -> impl Iterator<Item = (String, String)> {
-        use rattle::config as c;
+        use rattle::settings as c;
         [
             (c::DENIALS_THRESHOLD, self.denials_threshold),
             (c::SECRETS_THRESHOLD, self.secrets_threshold),

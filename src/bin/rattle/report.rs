@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rattle::replay::report::report;
+use rattle::analysis::report::report;
 
 use crate::input::{InputArgs, SettingArgs, whole_history};
 use crate::print;

@@ -60,8 +60,8 @@ mod write {
     use anyhow::{Context, Result};
     use jiff::Timestamp;
     use rattle::aws::Environment;
-    use rattle::config::TABLE_NAME;
     use rattle::replay::states;
+    use rattle::settings::TABLE_NAME;
     use rattle::store::Kept;
     use rattle::store::dynamodb::{DynamoDbStore, Seeded};
     use tokio::task::{JoinSet, LocalSet};

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use rattle::analysis::sweep::{Budget, sweep};
 use rattle::detection::finding::Severity;
-use rattle::replay::sweep::{Budget, sweep};
 
 use crate::input::{InputArgs, SettingArgs, whole_history};
 use crate::print;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result, anyhow, bail};
-use rattle::config::TOPIC_ARN;
+use rattle::settings::TOPIC_ARN;
 use saphyr::{LoadableYamlNode as _, Yaml};
 
 /// The function in `Resources`.

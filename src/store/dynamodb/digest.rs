@@ -3,15 +3,15 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::DynamoDbStore;
 use super::episodes::{AGENDA, DUE, INDEX};
+use super::item::{Item, name};
+use super::table::DynamoDbError;
+use super::{DynamoDbStore, encode, expression};
 use crate::detection::window::SECONDS_PER_DAY;
-use crate::digest::{Digest, Listed, Week};
 use crate::sha256::sha256_start;
-use crate::store::item::{self, Item, name};
-use crate::store::table::DynamoDbError;
-use crate::store::{Pending, expression};
+use crate::store::Pending;
 use crate::text::Text;
+use crate::weekly_digest::{Digest, Listed, Week};
 
 /// The partition of the index that holds them.
 const DIGEST: &str = "digest";
@@ -37,9 +37,9 @@ impl DynamoDbStore {
         let label = finding.principal.principal.label();
         let item = Item::from([
             (name::PRINCIPAL.to_owned(), text(&format!("#digest#{}", finding.id))),
-            (name::EXPIRES_AT.to_owned(), item::number(claimed_at + RETENTION_SECONDS)),
+            (name::EXPIRES_AT.to_owned(), encode::number(claimed_at + RETENTION_SECONDS)),
             (AGENDA.to_owned(), text(DIGEST)),
-            (DUE.to_owned(), item::number(claimed_at)),
+            (DUE.to_owned(), encode::number(claimed_at)),
             (LISTED.to_owned(), text(listed.name())),
             (LABEL.to_owned(), text(&label)),
             (WHAT.to_owned(), text(&finding.what())),
@@ -62,10 +62,10 @@ impl DynamoDbStore {
             .update(&key)
             .update_expression(expression::ADD_IGNORED)
             .expression_attribute_values(":agenda", AttributeValue::S(DIGEST.to_owned()))
-            .expression_attribute_values(":due", item::number(time))
+            .expression_attribute_values(":due", encode::number(time))
             .expression_attribute_values(":entry", AttributeValue::S(entry.to_owned()))
-            .expression_attribute_values(":denials", item::number(denials))
-            .expression_attribute_values(":expires_at", item::number(time + RETENTION_SECONDS));
+            .expression_attribute_values(":denials", encode::number(denials))
+            .expression_attribute_values(":expires_at", encode::number(time + RETENTION_SECONDS));
         self.table.send_update(update).await.map(drop)
     }
 
@@ -79,8 +79,8 @@ impl DynamoDbStore {
                 .query(INDEX)
                 .key_condition_expression(expression::IS_OF_WEEK)
                 .expression_attribute_values(":agenda", AttributeValue::S(DIGEST.to_owned()))
-                .expression_attribute_values(":begin", item::number(week.begin()))
-                .expression_attribute_values(":end", item::number(week.end()))
+                .expression_attribute_values(":begin", encode::number(week.begin()))
+                .expression_attribute_values(":end", encode::number(week.end()))
                 .set_exclusive_start_key(from);
             let (items, next) = self.table.send_query(query).await?;
             for item in &items {

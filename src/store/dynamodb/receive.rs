@@ -7,15 +7,15 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
-use super::remembered::Expectation;
-use super::{DynamoDbStore, MAX_RACES};
+use super::cache::Expectation;
+use super::item::{FORMAT, Item, name};
+use super::table::{DynamoDbError, MAX_RACES, Written};
+use super::{DynamoDbStore, decode, encode, expression};
 use crate::cloudtrail::Denial;
-use crate::cloudtrail::evidence::Evidence;
+use crate::detection::evidence::Evidence;
 use crate::detection::policy::{MAX_AGE_SECONDS, MAX_IDS};
 use crate::detection::{Outcome, Policy, Window};
-use crate::store::item::{self, Item, name};
-use crate::store::table::{DynamoDbError, Written};
-use crate::store::{Kept, Received, expression};
+use crate::store::{Kept, Received};
 
 /// Longest wait before the first try after a lost race, doubled each time.
 const FIRST_WAIT_MS: u64 = 5;
@@ -42,15 +42,15 @@ impl DynamoDbStore {
             ("#window", name::WINDOW),
         ];
         let values = [
-            (":one", item::number(1)),
-            (":format", item::number(item::FORMAT)),
-            (":recent", item::number(recent)),
+            (":one", encode::number(1)),
+            (":format", encode::number(FORMAT)),
+            (":recent", encode::number(recent)),
             (":id", AttributeValue::Bs(vec![digest.clone()])),
             (":digest", AttributeValue::B(digest)),
-            (":cap", item::number(MAX_IDS)),
-            (":now", item::number(now.as_second())),
-            (":window", item::number(window)),
-            (":evidence", item::encode_evidence(&Evidence::of(denial))),
+            (":cap", encode::number(MAX_IDS)),
+            (":now", encode::number(now.as_second())),
+            (":window", encode::number(window)),
+            (":evidence", encode::encode_evidence(&Evidence::of(denial))),
         ];
         let names = names.map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()));
         let values = values.map(|(placeholder, value)| (placeholder.to_owned(), value));
@@ -69,7 +69,7 @@ impl DynamoDbStore {
         } else {
             update
                 .update_expression(expression::COUNT_SECRETS)
-                .expression_attribute_values(":secrets", item::encode_secrets(&secrets))
+                .expression_attribute_values(":secrets", encode::encode_secrets(&secrets))
         };
         match self.table.send_update(update).await {
             Err(DynamoDbError::Request { operation, code }) if code == VALIDATION => {
@@ -126,7 +126,7 @@ impl DynamoDbStore {
             Expectation::ProbablyFull => self.read(denial.principal().key()).await?,
             Expectation::OpenWindow => match self.count(denial, age, now, None).await? {
                 Written::Stored(before) => return counted(before, denial, age),
-                Written::Refused(item) => item.as_ref().map(item::decode).transpose()?,
+                Written::Refused(item) => item.as_ref().map(decode::decode).transpose()?,
             },
         };
         for race in 0..MAX_RACES {
@@ -152,7 +152,7 @@ impl DynamoDbStore {
             };
             match written {
                 Written::Stored(before) => return counted(before, denial, age),
-                Written::Refused(item) => found = item.as_ref().map(item::decode).transpose()?,
+                Written::Refused(item) => found = item.as_ref().map(decode::decode).transpose()?,
             }
             is_remembered = false;
             self.table.used(|usage| usage.lost_races += 1);
@@ -185,7 +185,7 @@ fn counted(
     denial: &Denial,
     age: SignedDuration,
 ) -> Result<Received, DynamoDbError> {
-    let mut kept = item::decode(&before.unwrap_or_default())?;
+    let mut kept = decode::decode(&before.unwrap_or_default())?;
     let outcome = kept.state.receive_in_open_window(denial, age);
     kept.version += 1;
     Ok(Received { kept, outcome })

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{DynamoDbError, DynamoDbStore, MAX_RACES};
+use super::item::Item;
+use super::table::{DynamoDbError, MAX_RACES, Written};
+use super::{DynamoDbStore, decode};
 use crate::store::Kept;
-use crate::store::item::{self, Item};
-use crate::store::table::Written;
 
 /// What became of one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,7 +107,7 @@ impl DynamoDbStore {
 }
 
 fn read(item: Option<&Item>) -> Result<Option<Kept>, DynamoDbError> {
-    Ok(item.map(item::decode).transpose()?)
+    Ok(item.map(decode::decode).transpose()?)
 }
 
 /// The state of the history with what belongs to the item: its mute and its numbers.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use rattle::config::Settings;
-use rattle::function::{DEADLINE, Failure};
-use rattle::store::item;
+use rattle::lambda::{DEADLINE, Failure};
+use rattle::settings::Settings;
+use rattle::store::dynamodb::{decode, item};
 use tokio::time::Instant;
 
 use super::Bench;
@@ -202,7 +202,7 @@ fn a_topic_that_does_not_answer_stops_no_counting() {
     assert!(failed.iter().all(|key| key.ends_with('0')), "the other one never waits");
     let states = items.iter().filter(|item| item.contains_key(item::name::WINDOW));
     let mut counts: Vec<u32> =
-        states.map(|item| item::decode(item).unwrap().state.denials[2]).collect();
+        states.map(|item| decode::decode(item).unwrap().state.denials[2]).collect();
     counts.sort_unstable();
     assert_eq!(counts, [DENIALS / 6, DENIALS], "every denial is counted");
     assert!(wire.applied().iter().all(|applied| applied.step != Step::Publish));

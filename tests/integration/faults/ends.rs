@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rattle::alert::json::FindingLine;
+use rattle::alert::machine::rattle::FindingLine;
 use rattle::detection::finding::{Finding, Severity, Status};
 use rattle::detection::policy::MAX_AGE_SECONDS;
 use rattle::detection::{Policy, PrincipalState};

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use rattle::store::item::Item;
+use rattle::store::dynamodb::item::Item;
 use tokio::runtime::{Builder, Handle};
 
 use self::lambda::{Services, World};

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
-use rattle::alert::json::FindingLine;
+use rattle::alert::machine::rattle::FindingLine;
 use rattle::cloudtrail::Denial;
-use rattle::cloudtrail::denial::EventDigest;
+use rattle::cloudtrail::call::EventDigest;
+use rattle::cloudtrail::secret_set::SecretSet;
 use rattle::detection::finding::Finding;
-use rattle::detection::secret_set::SecretSet;
 use rattle::detection::{Assessment, Outcome, Policy, PrincipalState, Scale, Window, decide};
-use rattle::store::item::{self, Item};
+use rattle::store::dynamodb::decode;
+use rattle::store::dynamodb::item::Item;
 use rattle::store::{Kept, Pending};
 use serde_json::Value;
 
@@ -362,7 +363,7 @@ impl<'a> Oracle<'a> {
             } else if let Some(finding) = key.strip_prefix("#digest#") {
                 listed.insert(finding.to_owned());
             } else {
-                stored.insert(key.to_owned(), item::decode(item).unwrap());
+                stored.insert(key.to_owned(), decode::decode(item).unwrap());
             }
         }
         self.verdict.faults.extend(self.ends.missing());
@@ -472,7 +473,7 @@ fn bytes(value: &Value) -> Vec<u8> {
 fn decoded(item: &Value) -> Option<Kept> {
     let item: Item =
         item.as_object()?.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
-    Some(item::decode(&item).unwrap())
+    Some(decode::decode(&item).unwrap())
 }
 
 fn attribute(value: &Value) -> AttributeValue {

@@ -5,14 +5,14 @@ use std::rc::Rc;
 
 use jiff::SignedDuration;
 use rattle::cloudtrail::Denial;
-use rattle::config::Settings;
 use rattle::detection::finding::Finding;
 use rattle::detection::{Assessment, Decision, Outcome, Policy, Window, decide};
-use rattle::detector::Detector;
-use rattle::digest::Digest;
+use rattle::engine::Detector;
+use rattle::settings::Settings;
 use rattle::sink::{Receipt, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::store::{Claim, Kept, Pending, Received, Sent, Store};
+use rattle::weekly_digest::Digest;
 
 use super::schedule::event;
 use crate::dynamodb::run;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rattle::cloudtrail::Denial;
-use rattle::config::Settings;
+use rattle::settings::Settings;
 use serde_json::json;
 use serde_json::value::RawValue;
 

@@ -9,9 +9,9 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use rattle::aws::Environment;
+use rattle::lambda::telemetry::start_log;
 use rattle::store::dynamodb::expression;
-use rattle::store::item::{Item, name};
-use rattle::telemetry::start_log;
+use rattle::store::dynamodb::item::{Item, name};
 use serde_json::value::RawValue;
 
 const KEY: &str = "111122223333#AROAEXAMPLEORDERSWK01";

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
 use rattle::cloudtrail::Denial;
-use rattle::config::Settings;
-use rattle::detector::{Detector, Failed, Handled};
+use rattle::engine::{Detector, Failed, Handled};
+use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
 use rattle::store::Kept;
 use rattle::store::memory::MemoryStore;

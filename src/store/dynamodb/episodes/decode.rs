@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{AGENDA, Ending, LetIn, MAX_KEY_BYTES, OpenEpisode, ReadsSoFar, own};
-use crate::store::item::{CorruptItem, Item, Reader};
+use crate::store::dynamodb::decode::Reader;
+use crate::store::dynamodb::item::{CorruptItem, Item};
 use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The episode of an item.
-pub(super) fn decode(item: &Item) -> Result<OpenEpisode, CorruptItem> {
+pub(in crate::store) fn decode(item: &Item) -> Result<OpenEpisode, CorruptItem> {
     let reader = Reader::of(item, MAX_KEY_BYTES)?;
     let finding = match item.get(own::FINDING) {
         Some(finding) => reader.finding(own::FINDING, finding)?,

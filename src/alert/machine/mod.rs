@@ -1,0 +1,36 @@
+//! The body for programs, in the format that they take.
+
+pub mod asff;
+pub mod ocsf;
+pub mod rattle;
+
+use self::rattle::FindingLine;
+use super::Deployment;
+use crate::detection::finding::Finding;
+
+/// The JSON that goes to SQS and Lambda subscribers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MachineFormat {
+    /// Schema `rattle.finding/1`.
+    #[default]
+    Rattle,
+    /// AWS Security Finding Format.
+    Asff,
+    /// Open Cybersecurity Schema Framework, Detection Finding.
+    Ocsf,
+}
+
+impl MachineFormat {
+    /// The body about a finding: one line.
+    pub fn body(
+        self,
+        finding: &Finding,
+        deployment: &Deployment,
+    ) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Rattle => serde_json::to_string(&FindingLine::of(finding)),
+            Self::Asff => serde_json::to_string(&asff::finding(finding, deployment)),
+            Self::Ocsf => serde_json::to_string(&ocsf::finding(finding)),
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! `rattle sweep`: what a history would have led to at other settings, and the most
+//! sensitive of them within a budget of pages.
+//!
+//! The input is parsed once. Each point of the grid is a replay of its own, with states of
+//! its own, so the points do not depend on which thread takes which.
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::SignedDuration;
+
+use crate::analysis::counterfactual::{TENTHS, sigma};
+use crate::detection::finding::{Finding, Severity};
+use crate::detection::policy::{HALF_LIFE_BOUNDS, THRESHOLD_BOUNDS};
+use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
+use crate::replay::history::History;
+use crate::replay::{ReplayError, deliver, in_memory};
+use crate::settings::Settings;
+use crate::text::Text;
+
+/// Thresholds of secrets that are tried, in sigma. That of denials keeps its distance.
+const THRESHOLDS: [f64; 12] = [2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0];
+/// Factors of the half-lives that are tried, the nearest to what is set first.
+const FACTORS: [f64; 4] = [1.0, 2.0, 0.5, 4.0];
+
+const DAYS_PER_WEEK: f64 = 7.0;
+/// Principals named when nothing is within the budget.
+const MAX_NOISY: usize = 5;
+
+/// So many findings in so many days.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    findings: f64,
+    days: f64,
+}
+
+/// What cannot be a budget.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a budget is a number of findings a day, a week or a month, such as 2/week")]
+pub struct NotABudget;
+
+impl Budget {
+    /// Findings a week.
+    pub fn per_week(&self) -> f64 {
+        self.findings / self.days * DAYS_PER_WEEK
+    }
+}
+
+impl FromStr for Budget {
+    type Err = NotABudget;
+
+    fn from_str(text: &str) -> Result<Self, NotABudget> {
+        let (findings, period) = text.split_once('/').ok_or(NotABudget)?;
+        let days = match period.trim() {
+            "day" => 1.0,
+            "week" => DAYS_PER_WEEK,
+            "month" => 30.0,
+            _ => return Err(NotABudget),
+        };
+        let findings: f64 = findings.trim().parse().map_err(|_| NotABudget)?;
+        if (0.0..=1e6).contains(&findings) { Ok(Self { findings, days }) } else { Err(NotABudget) }
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let period = match self.days {
+            1.0 => "day",
+            DAYS_PER_WEEK => "week",
+            _ => "month",
+        };
+        write!(f, "{}/{period}", self.findings)
+    }
+}
+
+/// Settings that are tried.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tried {
+    /// Threshold of denials, in sigma.
+    pub denials_threshold: f64,
+    /// Threshold of secrets, in sigma.
+    pub secrets_threshold: f64,
+    /// Half-lives of the three scales, in days.
+    pub half_life_days: [f64; 3],
+}
+
+/// What a replay at some settings found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// The settings.
+    pub tried: Tried,
+    /// Findings of the severities that count.
+    pub findings: u64,
+    /// Most of them in one week of the history.
+    pub worst_week: u64,
+    /// Findings of each principal that has one, by the glob that ignores it.
+    by_principal: BTreeMap<Text, u64>,
+}
+
+/// A grid of settings with what they lead to.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    budget: Budget,
+    least: Severity,
+    /// The grid: a list of thresholds for each of the half-lives.
+    grid: Vec<Vec<Point>>,
+    /// The most sensitive settings within the budget.
+    choice: Option<Point>,
+    current: Tried,
+    days: f64,
+    period: Option<(jiff::Timestamp, jiff::Timestamp)>,
+    denials: u64,
+    principals: usize,
+}
+
+/// Tries the grid, and then the tenths below the best of it. Findings below `least` do not
+/// count.
+pub fn sweep(
+    history: &History,
+    settings: &Settings,
+    budget: Budget,
+    least: Severity,
+    threads: Option<NonZeroUsize>,
+) -> Result<Sweep, ReplayError> {
+    let current = Tried::of(settings);
+    let half_lives = FACTORS.map(|factor| {
+        let (shortest, longest) = HALF_LIFE_BOUNDS;
+        current.half_life_days.map(|days| (days * factor).clamp(shortest, longest))
+    });
+    let points: Vec<Tried> = half_lives
+        .iter()
+        .flat_map(|half_life| THRESHOLDS.map(|threshold| current.moved(threshold, *half_life)))
+        .collect();
+    let evaluate = |tried: &[Tried]| evaluate(history, settings, least, threads, tried);
+    let mut points = evaluate(&points)?.into_iter();
+    let grid: Vec<Vec<Point>> =
+        half_lives.iter().map(|_| points.by_ref().take(THRESHOLDS.len()).collect()).collect();
+
+    let mut sweep = Sweep {
+        budget,
+        least,
+        grid,
+        choice: None,
+        current,
+        days: days_of(history),
+        period: history.period(),
+        denials: history.len(),
+        principals: history.principals().len(),
+    };
+    sweep.choice = match sweep.best_of_grid() {
+        None => None,
+        Some((best, below)) => {
+            let tenths = tenths_between(below, best.tried.secrets_threshold);
+            let half_life = best.tried.half_life_days;
+            let tried: Vec<Tried> =
+                tenths.into_iter().map(|tenth| current.moved(tenth, half_life)).collect();
+            let refined = evaluate(&tried)?;
+            let better = refined.into_iter().rev().take_while(|point| sweep.fits(point)).last();
+            Some(better.unwrap_or(best))
+        }
+    };
+    Ok(sweep)
+}
+
+impl Sweep {
+    /// The most sensitive settings within the budget, and what they lead to.
+    pub fn choice(&self) -> Option<&Point> {
+        self.choice.as_ref()
+    }
+
+    /// The grid, a list of thresholds for each of the half-lives.
+    pub fn grid(&self) -> &[Vec<Point>] {
+        &self.grid
+    }
+
+    fn per_week(&self, findings: u64) -> f64 {
+        findings as f64 / self.days * DAYS_PER_WEEK
+    }
+
+    fn fits(&self, point: &Point) -> bool {
+        self.per_week(point.findings) <= self.budget.per_week()
+    }
+
+    /// The point with the lowest threshold from which on every higher one is within the
+    /// budget, and the threshold below it. Of several the half-life nearest to what is set.
+    fn best_of_grid(&self) -> Option<(Point, f64)> {
+        let lowest = |points: &Vec<Point>| {
+            let fitting = points.iter().rev().take_while(|point| self.fits(point)).count();
+            let at = points.len() - fitting;
+            let below = at.checked_sub(1).map(|below| points[below].tried.secrets_threshold);
+            Some((points.get(at)?.clone(), below.unwrap_or(THRESHOLD_BOUNDS.0)))
+        };
+        let by_threshold = |(a, _): &(Point, f64), (b, _): &(Point, f64)| {
+            a.tried.secrets_threshold.total_cmp(&b.tried.secrets_threshold)
+        };
+        self.grid.iter().filter_map(lowest).min_by(by_threshold)
+    }
+}
+
+impl Tried {
+    fn of(settings: &Settings) -> Self {
+        let policy = &settings.policy;
+        Self {
+            denials_threshold: policy.denials.threshold,
+            secrets_threshold: policy.secrets.threshold,
+            half_life_days: policy.half_life_days,
+        }
+    }
+
+    /// With another threshold of secrets; that of denials moves with it.
+    fn moved(&self, secrets_threshold: f64, half_life_days: [f64; 3]) -> Self {
+        let distance = self.denials_threshold - self.secrets_threshold;
+        let denials = ((secrets_threshold + distance) * 10.0).round() / 10.0;
+        Self {
+            denials_threshold: denials.clamp(THRESHOLD_BOUNDS.0, THRESHOLD_BOUNDS.1),
+            secrets_threshold,
+            half_life_days,
+        }
+    }
+
+    fn settings(&self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        settings.policy.denials.threshold = self.denials_threshold;
+        settings.policy.secrets.threshold = self.secrets_threshold;
+        settings.policy.half_life_days = self.half_life_days;
+        settings
+    }
+}
+
+/// The tenths above `below` and under `best`, rising; those not below 1 alone are allowed.
+fn tenths_between(below: f64, best: f64) -> Vec<f64> {
+    TENTHS
+        .map(sigma)
+        .filter(|threshold| *threshold < best)
+        .filter(|threshold| *threshold > below || below <= THRESHOLD_BOUNDS.0)
+        .collect()
+}
+
+fn days_of(history: &History) -> f64 {
+    let days = history.period().map_or(0.0, |(first, last)| {
+        last.duration_since(first).as_secs_f64() / SECONDS_PER_DAY as f64
+    });
+    // A rate needs some time: less than a day is a day.
+    days.max(1.0)
+}
+
+/// Replays at each of the settings. Which thread takes which does not matter.
+fn evaluate(
+    history: &History,
+    settings: &Settings,
+    least: Severity,
+    threads: Option<NonZeroUsize>,
+    tried: &[Tried],
+) -> Result<Vec<Point>, ReplayError> {
+    let threads = crate::replay::threads(threads).get().min(tried.len());
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(tried.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(one) = tried.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let point = replay_at(history, settings, least, one);
+                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                    results.push((*one, point));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(one, _)| tried.iter().position(|tried| tried == one));
+    results.into_iter().map(|(_, point)| point).collect()
+}
+
+fn replay_at(
+    history: &History,
+    settings: &Settings,
+    least: Severity,
+    tried: &Tried,
+) -> Result<Point, ReplayError> {
+    let detector = in_memory(&tried.settings(settings));
+    let start = history.period().map_or(0, |(first, _)| first.as_second());
+    let mut weeks: BTreeMap<i64, u64> = BTreeMap::new();
+    let mut by_principal: BTreeMap<Text, u64> = BTreeMap::new();
+    let mut take = |finding: &Finding, at: i64| {
+        if finding.severity >= least {
+            *weeks.entry((at - start) / SECONDS_PER_WEEK).or_default() += 1;
+            let glob = Text::new(&finding.principal.principal.glob(), usize::MAX);
+            *by_principal.entry(glob).or_default() += 1;
+        }
+    };
+    for denial in history.denials()? {
+        let denial = denial?;
+        if let Some(finding) = deliver(&detector, &denial, SignedDuration::ZERO)?.finding {
+            take(&finding, denial.time().as_second());
+        }
+    }
+    Ok(Point {
+        tried: *tried,
+        findings: weeks.values().sum(),
+        worst_week: weeks.values().copied().max().unwrap_or(0),
+        by_principal,
+    })
+}

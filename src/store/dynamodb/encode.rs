@@ -1,0 +1,197 @@
+//! A state as an item of the table, bit for bit. The layout, format 1, is described in
+//! `docs/item.md`.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::item::{FORMAT, Item, name};
+use crate::cloudtrail::secret_set::SecretSet;
+use crate::detection::evidence::Evidence;
+use crate::detection::finding::Finding;
+use crate::detection::repeat::ToldWorkload;
+use crate::detection::state::{Episode, Told};
+use crate::detection::{PrincipalState, Tally, Window};
+use crate::store::{Kept, Pending};
+
+/// The least positive number that DynamoDB takes. A state expires long before one of its
+/// sums has faded so far.
+const LEAST: f64 = 1e-130;
+
+/// The item of a state.
+pub fn encode(kept: &Kept) -> Item {
+    let state = &kept.state;
+    let mut item = Item::with_capacity(40);
+    let mut put = |name: &str, value: AttributeValue| {
+        item.insert(name.to_owned(), value);
+    };
+    put(name::PRINCIPAL, AttributeValue::S(kept.key.to_string()));
+    put(name::FORMAT, number(FORMAT));
+    put(name::VERSION, number(kept.version));
+    put(name::EXPIRES_AT, number(kept.expires_at));
+    if kept.muted_until != 0 {
+        put(name::MUTED_UNTIL, number(kept.muted_until));
+    }
+    if kept.suppressed != 0 {
+        put(name::SUPPRESSED, number(kept.suppressed));
+    }
+    put(name::ALERT_SEQ, number(state.alert_seq));
+    if state.episode != 0 {
+        put(name::EPISODE, number(state.episode));
+    }
+    if let Some(tally) = &state.tally {
+        put(name::TALLY, encode_tally(tally));
+    }
+    if let Some(told) = state.told_workload {
+        put(name::TOLD_WORKLOAD, encode_told_workload(told));
+    }
+    if let Some(pending) = &kept.pending {
+        put(name::PENDING, encode_pending(pending));
+    }
+    put(name::WINDOW, number(state.window.index()));
+    put(name::FIRST_WINDOW, number(state.first_window.index()));
+    for (name, count) in name::DENIALS.into_iter().zip(state.denials) {
+        put(name, number(count));
+    }
+    if !state.secrets.is_empty() {
+        put(name::SECRETS, encode_secrets(&state.secrets));
+    }
+    put(name::NEW_IN_HOUR, number(state.new_in_hour));
+    put(name::NEW_IN_DAY, number(state.new_in_day));
+    for (name, set) in maps(state) {
+        if !set.is_empty() {
+            put(name, AttributeValue::B(Blob::new(set.to_bytes())));
+        }
+    }
+    let sums = state.baselines.iter().flatten().flat_map(|b| [b.sum, b.sum_of_squares]);
+    put(name::BASELINES, list(sums.map(float)));
+    put(name::TOLD, encode_told(&state.told));
+    for (name, value) in encode_episodes(&state.episodes) {
+        put(name, value);
+    }
+    put(name::OPENED, list(state.opened.map(number)));
+    for (name, ids) in [(name::IDS, &state.ids), (name::IDS_BEFORE, &state.ids_before)] {
+        if !ids.is_empty() {
+            put(name, AttributeValue::Bs(ids.iter().map(|id| Blob::new(id.to_bytes())).collect()));
+        }
+    }
+    for (name, evidence) in name::EVIDENCE.into_iter().zip(&state.evidence) {
+        if let Some(evidence) = evidence {
+            put(name, encode_evidence(evidence));
+        }
+    }
+    item
+}
+
+/// The episodes as attributes.
+pub fn encode_episodes(episodes: &[Episode; 2]) -> [(&'static str, AttributeValue); 3] {
+    [
+        (name::ALERT_WINDOW, list(episodes.map(|e| window(e.alert_window)))),
+        (name::HIT_WINDOW, encode_hits(episodes)),
+        (name::ALERT_COUNT, list(episodes.map(|e| number(e.alert_count)))),
+    ]
+}
+
+/// The windows of the last hits, as an attribute.
+pub fn encode_hits(episodes: &[Episode; 2]) -> AttributeValue {
+    list(episodes.map(|e| window(e.hit_window)))
+}
+
+/// Window 0 lies in 1970: far enough in the past to stand for never.
+fn window(window: Option<Window>) -> AttributeValue {
+    number(window.map_or(0, Window::index))
+}
+
+/// What was told, as an attribute: denials of the hour and of the day, then secrets.
+pub fn encode_told(told: &Told) -> AttributeValue {
+    let [(dh, sh), (dd, sd)] = [told.hour, told.day].map(|[denials, secrets]| (denials, secrets));
+    list([dh, dd, sh, sd].map(number))
+}
+
+/// Buckets as a set of numbers; there must be one.
+pub fn encode_secrets(secrets: &SecretSet) -> AttributeValue {
+    AttributeValue::Ns(secrets.iter().map(|bucket| bucket.number().to_string()).collect())
+}
+
+/// What an episode came to.
+pub fn encode_tally(tally: &Tally) -> AttributeValue {
+    let mut map = Item::from([
+        ("severity".to_owned(), AttributeValue::S(tally.severity.name().to_owned())),
+        ("first".to_owned(), number(tally.first_denial)),
+        ("last".to_owned(), number(tally.last_denial)),
+        ("denials".to_owned(), number(tally.denials)),
+    ]);
+    if !tally.secrets.is_empty() {
+        let secrets = AttributeValue::B(Blob::new(tally.secrets.to_bytes()));
+        map.insert("secrets".to_owned(), secrets);
+    }
+    AttributeValue::M(map)
+}
+
+/// The broken workload that was told of last.
+pub fn encode_told_workload(told: ToldWorkload) -> AttributeValue {
+    list([number(told.window.index()), number(told.count)])
+}
+
+/// A finding that waits to be sent.
+pub fn encode_pending(pending: &Pending) -> AttributeValue {
+    AttributeValue::M(HashMap::from([
+        ("finding".to_owned(), encode_finding(&pending.finding)),
+        ("by".to_owned(), AttributeValue::B(Blob::new(pending.claimed_by.to_bytes()))),
+        ("at".to_owned(), number(pending.claimed_at)),
+    ]))
+}
+
+/// A finding, in a form of its own.
+pub(in crate::store) fn encode_finding(finding: &Finding) -> AttributeValue {
+    AttributeValue::S(serde_json::to_string(finding).unwrap_or_default())
+}
+
+/// One slot of evidence.
+pub fn encode_evidence(evidence: &Evidence) -> AttributeValue {
+    let mut map = Item::from([
+        ("t".to_owned(), number(evidence.time)),
+        ("c".to_owned(), AttributeValue::S(evidence.cause.to_code())),
+    ]);
+    let texts = [("s", &evidence.secret), ("i", &evidence.source_ip), ("n", &evidence.session)];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            map.insert(name.to_owned(), AttributeValue::S(text.to_string()));
+        }
+    }
+    if evidence.more_secrets > 0 {
+        map.insert("m".to_owned(), number(evidence.more_secrets));
+    }
+    AttributeValue::M(map)
+}
+
+/// A whole number as DynamoDB takes it.
+#[expect(clippy::needless_pass_by_value, reason = "numbers are copied")]
+pub fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A float that reads back to the same bits: its shortest decimal form, with an exponent
+/// where that is shorter.
+fn float(value: f64) -> AttributeValue {
+    if value < LEAST {
+        return number(0);
+    }
+    let plain = value.to_string();
+    let exponent = format!("{value:e}");
+    AttributeValue::N(if plain.len() <= exponent.len() { plain } else { exponent })
+}
+
+fn list(values: impl IntoIterator<Item = AttributeValue>) -> AttributeValue {
+    AttributeValue::L(values.into_iter().collect())
+}
+
+fn maps(state: &PrincipalState) -> [(&'static str, &SecretSet); 4] {
+    [
+        (name::TODAY, &state.today),
+        (name::ONCE, &state.once),
+        (name::KNOWN, &state.known),
+        (name::KNOWN_BEFORE, &state.known_before),
+    ]
+}

@@ -1,0 +1,317 @@
+//! States in DynamoDB: one item for each principal, one request for each denial.
+//!
+//! The commonest change, a denial in the window that is open, is one `UpdateItem` that
+//! counts, checks for a duplicate, and gives back the item as it was. Everything else is a
+//! compare-and-set of the whole item. A write may have been applied although its answer
+//! was lost: when it is tried again, its condition fails, and the item that comes back
+//! shows the event as counted.
+
+mod cache;
+pub mod decode;
+pub mod digest;
+pub mod encode;
+pub mod episodes;
+pub mod expression;
+pub mod item;
+mod reads;
+mod receive;
+mod seed;
+mod table;
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
+
+use self::cache::Remembered;
+use self::item::{FORMAT, Item, name};
+pub use self::seed::Seeded;
+pub use self::table::{DynamoDbError, Usage};
+use self::table::{Table, Written};
+use super::{Admission, Claim, Kept, Pending, Received, Sent, Store, storm_key};
+use crate::cloudtrail::Denial;
+use crate::cloudtrail::call::EventDigest;
+use crate::detection::{Decision, Outcome, Policy};
+use crate::text::Text;
+use crate::weekly_digest::Listed;
+
+/// Time in which another invocation has usually published what it claimed.
+const PUBLISHED_WITHIN: Duration = Duration::from_millis(100);
+/// How long the count of alerts of one hour is kept: longer than a failure queue keeps the
+/// event that will ask for it again.
+const STORM_RETENTION_SECONDS: i64 = 15 * 24 * 3600;
+
+/// States in one table.
+#[derive(Debug)]
+pub struct DynamoDbStore {
+    table: Table,
+    remembered: Remembered,
+}
+
+impl DynamoDbStore {
+    /// States in this table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { table: Table::new(client, table.into()), remembered: Remembered::default() }
+    }
+
+    /// Asks each answer for the capacity it used.
+    #[must_use]
+    pub fn measuring_capacity(self) -> Self {
+        Self { table: self.table.measuring_capacity(), ..self }
+    }
+
+    /// What was used since this was last asked.
+    pub fn take_usage(&self) -> Usage {
+        self.table.take_usage()
+    }
+
+    /// The state of a principal, read consistently.
+    pub async fn read(&self, key: &Text) -> Result<Option<Kept>, DynamoDbError> {
+        let item = self.table.get(key).await?;
+        Ok(item.as_ref().map(decode::decode).transpose()?)
+    }
+
+    /// One `PutItem` of a whole state, if the item is still the one that was read.
+    async fn put(
+        &self,
+        kept: &Kept,
+        read: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Written, DynamoDbError> {
+        let put = self.table.put(encode::encode(kept));
+        let put = match read {
+            Some(version) => {
+                let put = put
+                    .expression_attribute_names("#version", name::VERSION)
+                    .expression_attribute_names("#format", name::FORMAT)
+                    .expression_attribute_values(":version", encode::number(version))
+                    .expression_attribute_values(":format", encode::number(FORMAT))
+                    .expression_attribute_values(":muted_until", encode::number(kept.muted_until));
+                put.condition_expression(match kept.muted_until {
+                    0 => expression::IS_UNCHANGED,
+                    _ => expression::IS_UNCHANGED_MUTED,
+                })
+            }
+            None => put
+                .condition_expression(expression::IS_NEW)
+                .expression_attribute_values(":now", encode::number(now.as_second())),
+        };
+        self.table.send_put(put).await
+    }
+
+    /// Remembers an item as a write left it: changed as stated, or as it stood in its way.
+    fn remember_written(
+        &self,
+        written: Written,
+        change: impl FnOnce(&mut Kept),
+    ) -> Result<Option<Kept>, DynamoDbError> {
+        let kept = match written {
+            Written::Stored(Some(before)) => {
+                let mut kept = decode::decode(&before)?;
+                change(&mut kept);
+                kept.version += 1;
+                kept
+            }
+            Written::Refused(Some(now)) => decode::decode(&now)?,
+            Written::Stored(None) | Written::Refused(None) => return Ok(None),
+        };
+        self.remembered.learnt(&kept);
+        Ok(Some(kept))
+    }
+}
+
+impl Store for DynamoDbStore {
+    type Error = DynamoDbError;
+
+    async fn receive(
+        &self,
+        denial: &Denial,
+        age: SignedDuration,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Received, DynamoDbError> {
+        if let Some(kept) = self.remembered.full(denial, now) {
+            return Ok(Received { kept, outcome: Outcome::Saturated });
+        }
+        let received = self.ask(denial, age, now, policy).await?;
+        self.remembered.asked(&received.kept, now);
+        Ok(received)
+    }
+
+    async fn claim(
+        &self,
+        kept: &Kept,
+        decision: &Decision,
+        pending: Pending,
+    ) -> Result<Claim, DynamoDbError> {
+        let mut update = self
+            .table
+            .update(&kept.key)
+            .update_expression(expression::CLAIM)
+            .condition_expression(expression::IS_CLAIMABLE)
+            .expression_attribute_values(":episode", encode::number(decision.episode))
+            .expression_attribute_names("#version", name::VERSION)
+            .expression_attribute_names("#window", name::WINDOW)
+            .expression_attribute_values(":seq", encode::number(kept.state.alert_seq))
+            .expression_attribute_values(":next", encode::number(kept.state.alert_seq + 1))
+            .expression_attribute_values(":window", encode::number(kept.state.window.index()))
+            .expression_attribute_values(":pending", encode::encode_pending(&pending))
+            .expression_attribute_values(":told", encode::encode_told(&decision.told))
+            .expression_attribute_values(":noted", encode::encode_hits(&kept.state.episodes))
+            .expression_attribute_values(":one", encode::number(1));
+        for (name, value) in encode::encode_episodes(&decision.episodes) {
+            update = update.expression_attribute_values(format!(":{name}"), value);
+        }
+        if let Some(tally) = &decision.tally {
+            update = update.expression_attribute_values(":tally", encode::encode_tally(tally));
+        }
+        if let Some(told) =
+            decision.told_workload.filter(|_| decision.told_workload != kept.state.told_workload)
+        {
+            update = update
+                .update_expression(expression::CLAIM_WORKLOAD)
+                .expression_attribute_values(":told_workload", encode::encode_told_workload(told));
+        }
+        let claimed_by = pending.claimed_by;
+        match self.table.send_update(update).await? {
+            Written::Stored(before) => {
+                let mut won = stored_item(before, kept)?;
+                won.state.settle(decision);
+                won.version += 1;
+                won.pending = Some(pending);
+                self.remembered.learnt(&won);
+                Ok(Claim::Won(won))
+            }
+            Written::Refused(item) => {
+                let now = stored_item(item, kept)?;
+                self.remembered.learnt(&now);
+                // The answer to our own claim was lost, and the SDK asked again.
+                let is_ours = now.state.alert_seq == kept.state.alert_seq + 1
+                    && now.pending.as_ref().is_some_and(|p| p.claimed_by == claimed_by);
+                if is_ours {
+                    return Ok(Claim::Won(now));
+                }
+                self.table.used(|usage| usage.lost_races += 1);
+                Ok(Claim::Lost(now))
+            }
+        }
+    }
+
+    async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), DynamoDbError> {
+        let is_new = [0, 1].map(|signal: usize| {
+            decision.episodes[signal].hit_window != kept.state.episodes[signal].hit_window
+        });
+        let update = match is_new {
+            [true, true] => expression::NOTE_HITS,
+            [true, false] => expression::NOTE_HIT[0],
+            [false, true] => expression::NOTE_HIT[1],
+            [false, false] => return Ok(()),
+        };
+        let update = self
+            .table
+            .update(&kept.key)
+            .update_expression(update)
+            .condition_expression(expression::IS_ASSESSED)
+            .expression_attribute_names("#version", name::VERSION)
+            .expression_attribute_names("#window", name::WINDOW)
+            .expression_attribute_values(":seq", encode::number(kept.state.alert_seq))
+            .expression_attribute_values(":window", encode::number(kept.state.window.index()))
+            .expression_attribute_values(":hit", encode::number(kept.state.window.index()))
+            .expression_attribute_values(":one", encode::number(1));
+        // Refused: another claimed or rolled on, and with it stored what it saw.
+        let written = self.table.send_update(update).await?;
+        self.remember_written(written, |after| {
+            for (episode, is_new) in after.state.episodes.iter_mut().zip(is_new) {
+                if is_new {
+                    episode.hit_window = Some(kept.state.window);
+                }
+            }
+        })
+        .map(drop)
+    }
+
+    async fn note_open(&self, pending: &Pending, now: Timestamp) -> Result<(), DynamoDbError> {
+        self.note_episode(pending, now).await
+    }
+
+    async fn note_for_digest(
+        &self,
+        pending: &Pending,
+        listed: Listed,
+    ) -> Result<(), DynamoDbError> {
+        self.put_listed(pending, listed).await
+    }
+
+    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, DynamoDbError> {
+        let update = self
+            .table
+            .update(&kept.key)
+            .condition_expression(expression::IS_OURS)
+            .expression_attribute_names("#version", name::VERSION)
+            .expression_attribute_values(":seq", encode::number(kept.state.alert_seq))
+            .expression_attribute_values(":one", encode::number(1));
+        let update = match sent {
+            Sent::Published => update.update_expression(expression::CONFIRM),
+            Sent::Suppressed | Sent::Muted | Sent::Repeated | Sent::Shadowed => {
+                update.update_expression(expression::SUPPRESS)
+            }
+        };
+        // Refused: another confirmed it, or the next finding is pending already.
+        let written = self.table.send_update(update).await?;
+        let confirmed = self.remember_written(written, |kept| {
+            kept.pending = None;
+            kept.suppressed += u64::from(sent != Sent::Published);
+        })?;
+        Ok(confirmed.unwrap_or_else(|| Kept { pending: None, ..kept.clone() }))
+    }
+
+    async fn read_again(&self, kept: Kept) -> Result<Kept, DynamoDbError> {
+        tokio::time::sleep(PUBLISHED_WITHIN).await;
+        let now = self.read(&kept.key).await?;
+        Ok(now.unwrap_or(Kept { pending: None, ..kept }))
+    }
+
+    async fn admit_alert(
+        &self,
+        finding_id: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Admission, DynamoDbError> {
+        let key = storm_key(now);
+        let digest = Blob::new(EventDigest::of(finding_id).to_bytes());
+        let expires_at = now.as_second() + STORM_RETENTION_SECONDS;
+        let admit = self
+            .table
+            .update(&key)
+            .update_expression(expression::ADMIT)
+            .condition_expression(expression::IS_ADMITTED)
+            .expression_attribute_values(":id", AttributeValue::Bs(vec![digest.clone()]))
+            .expression_attribute_values(":digest", AttributeValue::B(digest.clone()))
+            .expression_attribute_values(":limit", encode::number(limit))
+            .expression_attribute_values(":expires_at", encode::number(expires_at));
+        if let Written::Stored(_) = self.table.send_update(admit).await? {
+            return Ok(Admission::Send);
+        }
+        let announce = self
+            .table
+            .update(&key)
+            .update_expression(expression::ANNOUNCE)
+            .condition_expression(expression::IS_ANNOUNCER)
+            .expression_attribute_values(":digest", AttributeValue::B(digest))
+            .expression_attribute_values(":expires_at", encode::number(expires_at));
+        Ok(match self.table.send_update(announce).await? {
+            Written::Stored(_) => Admission::AnnounceStorm,
+            Written::Refused(_) => Admission::HoldBack,
+        })
+    }
+}
+
+fn stored_item(item: Option<Item>, read: &Kept) -> Result<Kept, DynamoDbError> {
+    match item {
+        Some(item) => Ok(decode::decode(&item)?),
+        // The item was deleted meanwhile.
+        None => Ok(Kept { version: 0, pending: None, ..read.clone() }),
+    }
+}

@@ -1,0 +1,219 @@
+//! Requests to one table: sent, counted, and their answers told apart.
+
+use std::cell::Cell;
+use std::error::Error as _;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue,
+    ReturnValuesOnConditionCheckFailure,
+};
+
+use super::item::{CorruptItem, Item, name};
+use crate::text::Text;
+
+/// Times a write is tried again after another invocation changed the item.
+pub(super) const MAX_RACES: u32 = 8;
+
+/// Why DynamoDB did not take a change.
+#[derive(Debug, thiserror::Error)]
+pub enum DynamoDbError {
+    /// The request failed. It may succeed later.
+    #[error("{operation} failed: {code}")]
+    Request {
+        /// The operation.
+        operation: &'static str,
+        /// The service's error code, or what went wrong before it could answer.
+        code: String,
+    },
+    /// Other invocations changed the item again and again.
+    #[error("the item was changed by others {MAX_RACES} times")]
+    Contended,
+    /// The item was not written by this version.
+    #[error(transparent)]
+    Corrupt(#[from] CorruptItem),
+}
+
+/// What was used since it was last asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Requests sent, each retry of the SDK not counted.
+    pub requests: u32,
+    /// Conditions that failed because another invocation was first.
+    pub lost_races: u32,
+    /// Capacity units that the answers stated, if they were asked for it.
+    pub capacity_units: f64,
+}
+
+/// What came of a write.
+pub(super) enum Written {
+    /// It was stored; the item as it was before.
+    Stored(Option<Item>),
+    /// Its condition failed; the item as it is.
+    Refused(Option<Item>),
+}
+
+/// One table.
+#[derive(Debug)]
+pub(super) struct Table {
+    client: Client,
+    name: String,
+    measure_capacity: bool,
+    usage: Cell<Usage>,
+}
+
+impl Table {
+    pub(super) fn new(client: Client, name: String) -> Self {
+        Self { client, name, measure_capacity: false, usage: Cell::default() }
+    }
+
+    pub(super) fn measuring_capacity(self) -> Self {
+        Self { measure_capacity: true, ..self }
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        self.usage.get()
+    }
+
+    pub(super) fn take_usage(&self) -> Usage {
+        self.usage.take()
+    }
+
+    /// The item of this key, read consistently.
+    pub(super) async fn get(&self, key: &Text) -> Result<Option<Item>, DynamoDbError> {
+        self.used(|usage| usage.requests += 1);
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
+            .consistent_read(true)
+            .set_return_consumed_capacity(self.capacity());
+        let answer = request.send().await.map_err(|error| failed("GetItem", &error))?;
+        self.measure(answer.consumed_capacity());
+        Ok(answer.item)
+    }
+
+    /// A `PutItem` of this item, which gives back what stands in its way.
+    pub(super) fn put(&self, item: Item) -> PutItemFluentBuilder {
+        self.client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .set_return_consumed_capacity(self.capacity())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    pub(super) async fn send_put(
+        &self,
+        put: PutItemFluentBuilder,
+    ) -> Result<Written, DynamoDbError> {
+        self.used(|usage| usage.requests += 1);
+        match put.send().await {
+            Ok(answer) => {
+                self.measure(answer.consumed_capacity());
+                Ok(Written::Stored(None))
+            }
+            Err(SdkError::ServiceError(error)) => match error.into_err() {
+                PutItemError::ConditionalCheckFailedException(refused) => {
+                    Ok(Written::Refused(refused.item))
+                }
+                other => Err(refused("PutItem", &other)),
+            },
+            Err(other) => Err(failed("PutItem", &other)),
+        }
+    }
+
+    /// An `UpdateItem` of this key.
+    pub(super) fn update(&self, key: &Text) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
+            .set_return_consumed_capacity(self.capacity())
+    }
+
+    pub(super) async fn send_update(
+        &self,
+        update: UpdateItemFluentBuilder,
+    ) -> Result<Written, DynamoDbError> {
+        self.used(|usage| usage.requests += 1);
+        let update = update
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await {
+            Ok(answer) => {
+                self.measure(answer.consumed_capacity());
+                Ok(Written::Stored(answer.attributes))
+            }
+            Err(SdkError::ServiceError(error)) => match error.into_err() {
+                UpdateItemError::ConditionalCheckFailedException(refused) => {
+                    Ok(Written::Refused(refused.item))
+                }
+                other => Err(refused("UpdateItem", &other)),
+            },
+            Err(other) => Err(failed("UpdateItem", &other)),
+        }
+    }
+
+    /// A `Query` of an index.
+    pub(super) fn query(&self, index: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .index_name(index)
+            .set_return_consumed_capacity(self.capacity())
+    }
+
+    /// One page of it, and where the next one begins.
+    pub(super) async fn send_query(
+        &self,
+        query: QueryFluentBuilder,
+    ) -> Result<(Vec<Item>, Option<Item>), DynamoDbError> {
+        self.used(|usage| usage.requests += 1);
+        let answer = query.send().await.map_err(|error| failed("Query", &error))?;
+        self.measure(answer.consumed_capacity());
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+
+    fn capacity(&self) -> Option<ReturnConsumedCapacity> {
+        self.measure_capacity.then_some(ReturnConsumedCapacity::Total)
+    }
+
+    fn measure(&self, consumed: Option<&ConsumedCapacity>) {
+        let units = consumed.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0);
+        self.used(|usage| usage.capacity_units += units);
+    }
+
+    pub(super) fn used(&self, change: impl FnOnce(&mut Usage)) {
+        let mut usage = self.usage.get();
+        change(&mut usage);
+        self.usage.set(usage);
+    }
+}
+
+/// A request that got no answer from the service.
+fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    operation: &'static str,
+    error: &SdkError<E>,
+) -> DynamoDbError {
+    let code = match error.as_service_error() {
+        Some(service) => return refused(operation, service),
+        None => match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        },
+    };
+    DynamoDbError::Request { operation, code }
+}
+
+/// A request that the service refused.
+fn refused(operation: &'static str, error: &impl ProvideErrorMetadata) -> DynamoDbError {
+    DynamoDbError::Request { operation, code: error.code().unwrap_or("unknown").to_owned() }
+}
