@@ -40,7 +40,7 @@ pub enum Ignored {
 
 /// What is no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoEntry;
+pub struct InvalidEntry;
 
 impl IgnoredPrincipals {
     /// These entries.
@@ -96,22 +96,22 @@ impl Entry {
 }
 
 impl FromStr for Entry {
-    type Err = NoEntry;
+    type Err = InvalidEntry;
 
-    fn from_str(text: &str) -> Result<Self, NoEntry> {
+    fn from_str(text: &str) -> Result<Self, InvalidEntry> {
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(NoEntry);
+            return Err(InvalidEntry);
         }
         let mut parts = text.split(';');
-        let glob = parts.next().filter(|glob| !glob.is_empty()).ok_or(NoEntry)?;
+        let glob = parts.next().filter(|glob| !glob.is_empty()).ok_or(InvalidEntry)?;
         let glob = WildMatch::new(glob);
         let mut entry = Self { text: text.to_owned(), glob, ends: None, above: None };
         for part in parts {
-            let (bound, value) = part.split_once('=').ok_or(NoEntry)?;
+            let (bound, value) = part.split_once('=').ok_or(InvalidEntry)?;
             match bound {
                 "until" if entry.ends.is_none() => entry.ends = Some(end_of(value)?),
                 "above" if entry.above.is_none() => entry.above = Some(above(value)?),
-                _ => return Err(NoEntry),
+                _ => return Err(InvalidEntry),
             }
         }
         Ok(entry)
@@ -119,16 +119,16 @@ impl FromStr for Entry {
 }
 
 /// The end of that UTC day.
-fn end_of(day: &str) -> Result<Timestamp, NoEntry> {
+fn end_of(day: &str) -> Result<Timestamp, InvalidEntry> {
     // A date and nothing else: the parser would also take a time of day.
     let is_date = day.len() == 10 && day.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    let date: Date = day.parse().ok().filter(|_| is_date).ok_or(NoEntry)?;
-    let next = date.tomorrow().map_err(|_| NoEntry)?;
-    format!("{next}T00:00:00Z").parse().map_err(|_| NoEntry)
+    let date: Date = day.parse().ok().filter(|_| is_date).ok_or(InvalidEntry)?;
+    let next = date.tomorrow().map_err(|_| InvalidEntry)?;
+    format!("{next}T00:00:00Z").parse().map_err(|_| InvalidEntry)
 }
 
-fn above(count: &str) -> Result<u32, NoEntry> {
-    count.parse().ok().filter(|above| (1..=MAX_ABOVE).contains(above)).ok_or(NoEntry)
+fn above(count: &str) -> Result<u32, InvalidEntry> {
+    count.parse().ok().filter(|above| (1..=MAX_ABOVE).contains(above)).ok_or(InvalidEntry)
 }
 
 #[cfg(test)]

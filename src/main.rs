@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use rattle::aws::Environment;
-use rattle::engine::Detector;
+use rattle::engine::Engine;
 use rattle::lambda::Function;
 use rattle::lambda::telemetry::start_log;
 use rattle::settings::{Settings, TABLE_NAME, TOPIC_ARN};
@@ -63,8 +63,8 @@ fn start() -> Result<Function<SnsSink<impl Fn() -> aws_sdk_sns::Client>>, Error>
     };
     let store = DynamoDbStore::new(environment.dynamodb(), table);
     let sink = SnsSink::new(topic, &settings, move || environment.sns());
-    let detector = Detector::new(store, sink, settings);
-    Ok(Function::new(detector, variable(OWN_ROLE).filter(|arn| !arn.is_empty())))
+    let engine = Engine::new(store, sink, settings);
+    Ok(Function::new(engine, variable(OWN_ROLE).filter(|arn| !arn.is_empty())))
 }
 
 fn variable(name: &str) -> Option<String> {

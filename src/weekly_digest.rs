@@ -16,11 +16,11 @@ pub enum Listed {
     /// Its principal is muted.
     Muted,
     /// The storm guard held it back.
-    HeldBack,
+    RateLimited,
     /// It says what was told of a broken workload.
-    Repeated,
+    Held,
     /// The detector runs in shadow mode.
-    Shadow,
+    Shadowed,
     /// It was sent, and its severity is low.
     Low,
 }
@@ -28,15 +28,15 @@ pub enum Listed {
 impl Listed {
     /// All reasons, in the order in which they are told.
     pub const ALL: [Self; 5] =
-        [Self::Muted, Self::HeldBack, Self::Repeated, Self::Shadow, Self::Low];
+        [Self::Muted, Self::RateLimited, Self::Held, Self::Shadowed, Self::Low];
 
     /// Name in the table and in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Muted => "muted",
-            Self::HeldBack => "held_back",
-            Self::Repeated => "repeated",
-            Self::Shadow => "shadow",
+            Self::RateLimited => "held_back",
+            Self::Held => "repeated",
+            Self::Shadowed => "shadow",
             Self::Low => "low",
         }
     }
@@ -91,7 +91,7 @@ pub struct Listing {
 
 /// What one week came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Digest {
+pub struct WeeklyDigest {
     week: Week,
     by_reason: [u64; Listed::ALL.len()],
     principals: BTreeMap<Text, Listing>,
@@ -99,7 +99,7 @@ pub struct Digest {
     ignored: BTreeMap<Text, u64>,
 }
 
-impl Digest {
+impl WeeklyDigest {
     /// Of a week in which nothing happened.
     pub const fn of(week: Week) -> Self {
         Self {

@@ -63,31 +63,31 @@ MUTATIONS = [
     Mutation(
         "confirm before publish",
         "src/engine/mod.rs",
-        "            None => self.publish(pending, now, sends).await?,",
+        "            None => self.publish(outbox, now, sends).await?,",
         "            None => {\n"
-        "                self.store.confirm(kept, Sent::Published).await.map_err(DetectorError::Store)?;\n"
-        "                self.publish(pending, now, sends).await?\n"
+        "                self.store.confirm(stored, Disposition::Published).await.map_err(EngineError::Store)?;\n"
+        "                self.publish(outbox, now, sends).await?\n"
         "            }",
     ),
     Mutation(
         "publish before claim",
         "src/engine/mod.rs",
-        "            let claim = self.store.claim(&kept, &decision, pending).await;",
-        "            self.publish(&pending, now, &mut handled.sends).await?;\n"
-        "            let claim = self.store.claim(&kept, &decision, pending).await;",
+        "            let claim = self.store.claim(&stored, &decision, outbox).await;",
+        "            self.publish(&outbox, now, &mut handled.sends).await?;\n"
+        "            let claim = self.store.claim(&stored, &decision, outbox).await;",
     ),
     Mutation(
         "confirm although the topic refused",
         "src/engine/mod.rs",
-        "self.sink.publish(finding).await.map_err(DetectorError::Sink)?;",
+        "self.sink.publish(finding).await.map_err(EngineError::Sink)?;",
         "self.sink.publish(finding).await.unwrap_or_default();",
     ),
     Mutation(
         "look at no duplicate",
         "src/engine/mod.rs",
-        "        match self.report(kept, denial, now, policy, &mut handled).await {",
+        "        match self.report(stored, denial, now, policy, &mut handled).await {",
         "        if outcome == Outcome::Duplicate {\n            return Ok(handled);\n        }\n"
-        "        match self.report(kept, denial, now, policy, &mut handled).await {",
+        "        match self.report(stored, denial, now, policy, &mut handled).await {",
     ),
     Mutation(
         "close a window over what is due",
@@ -98,21 +98,21 @@ MUTATIONS = [
     Mutation(
         "close a window while a finding waits and another is due",
         "src/store/mod.rs",
-        "                if self.pending.is_some() {",
-        "                if self.pending.is_some() && self.version == u64::MAX {",
+        "                if self.outbox.is_some() {",
+        "                if self.outbox.is_some() && self.version == u64::MAX {",
     ),
     Mutation(
         "ask for a storm in the hour of the attempt",
         "src/engine/mod.rs",
-        "self.store.admit_alert(&finding.id, limit, claimed_at)",
-        "self.store.admit_alert(&finding.id, limit, now.max(claimed_at))",
+        "self.store.admit_alert(&finding.id, limit, leased_at)",
+        "self.store.admit_alert(&finding.id, limit, now.max(leased_at))",
         REGRESSIONS,
     ),
     Mutation(
         "tell an end although a finding waits",
         "src/engine/resolve.rs",
-        "            && let Some(pending) = &kept.pending\n",
-        "            && let Some(pending) = kept.pending.as_ref().filter(|_| kept.version == u64::MAX)\n",
+        "            && let Some(outbox) = &stored.outbox\n",
+        "            && let Some(outbox) = stored.outbox.as_ref().filter(|_| stored.version == u64::MAX)\n",
     ),
     Mutation(
         "tell an end before those who come late",
@@ -124,9 +124,9 @@ MUTATIONS = [
         "take an end for told before it is",
         "src/engine/resolve.rs",
         "        let is_ours = self.store.claim_end(episode, &ending, stale).await;",
-        "        self.store.confirm_end(episode).await.map_err(DetectorError::Store)?;\n"
+        "        self.store.confirm_end(episode).await.map_err(EngineError::Store)?;\n"
         "        let is_ours = self.store.claim_end(episode, &ending, stale).await;\n"
-        "        self.store.confirm_end(episode).await.map_err(DetectorError::Store)?;",
+        "        self.store.confirm_end(episode).await.map_err(EngineError::Store)?;",
     ),
     Mutation(
         "look at an episode as soon as its alert is sent",

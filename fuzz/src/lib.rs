@@ -17,10 +17,10 @@ use rattle::cloudtrail::{Denial, Malformed, Principal};
 use rattle::detection::evidence::Evidence;
 use rattle::detection::finding::Finding;
 use rattle::detection::{Assessment, Policy, PrincipalState, Scale, Signal};
-use rattle::engine::{Detector, Handled};
+use rattle::engine::{Engine, Handled};
 use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
-use rattle::store::Kept;
+use rattle::store::StoredState;
 use rattle::store::memory::MemoryStore;
 use rattle::text::Text;
 
@@ -253,7 +253,7 @@ fn check_json(finding: &Finding) {
 }
 
 /// The detector with its states in memory.
-pub struct InMemory(Detector<MemoryStore, LeftToCaller>);
+pub struct InMemory(Engine<MemoryStore, LeftToCaller>);
 
 impl InMemory {
     /// One under this policy.
@@ -262,7 +262,7 @@ impl InMemory {
             panic!("the defaults are valid");
         };
         let settings = Settings { policy: policy.clone(), ..defaults };
-        Self(Detector::new(MemoryStore::default(), LeftToCaller, settings))
+        Self(Engine::new(MemoryStore::default(), LeftToCaller, settings))
     }
 
     /// Delivers a denial that is so old on arrival.
@@ -277,12 +277,12 @@ impl InMemory {
 
     /// The state of a principal.
     pub fn state(&self, key: &Text) -> Option<PrincipalState> {
-        self.0.store().kept(key).map(|kept| kept.state)
+        self.0.store().stored(key).map(|stored| stored.state)
     }
 
     /// All that is kept of a principal.
-    pub fn kept(&self, key: &Text) -> Option<Kept> {
-        self.0.store().kept(key)
+    pub fn stored(&self, key: &Text) -> Option<StoredState> {
+        self.0.store().stored(key)
     }
 
     /// How many principals have a state.

@@ -16,7 +16,7 @@ use rattle::detection::{Assessment, Policy, decide};
 use rattle::store::dynamodb::decode::decode;
 use rattle::store::dynamodb::encode::encode;
 use rattle::store::dynamodb::item::{CorruptItem, Item, name};
-use rattle::store::{Kept, Pending};
+use rattle::store::{Outbox, StoredState};
 use rattle_fuzz::{InMemory, check_rendering};
 
 const MAX_CHANGES: usize = 8;
@@ -99,15 +99,15 @@ static ITEMS: LazyLock<Vec<Item>> = LazyLock::new(|| {
         .iter()
         .map(|denial| {
             let finding = store.deliver(denial, SignedDuration::ZERO).finding;
-            let Some(mut kept) = store.kept(denial.principal().key()) else {
+            let Some(mut stored) = store.stored(denial.principal().key()) else {
                 panic!("{denial:?} has no state");
             };
-            kept.pending = finding.map(|finding| Pending {
+            stored.outbox = finding.map(|finding| Outbox {
                 finding,
-                claimed_by: denial.digest(),
-                claimed_at: denial.time().as_second(),
+                owner: denial.digest(),
+                leased_at: denial.time().as_second(),
             });
-            encode(&kept)
+            encode(&stored)
         })
         .collect()
 });
@@ -118,7 +118,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     match decode(&item) {
-        Ok(kept) => check_kept(&kept),
+        Ok(stored) => check_kept(&stored),
         Err(corrupt) => check_corrupt(&corrupt),
     }
 });
@@ -212,17 +212,17 @@ fn check_corrupt(corrupt: &CorruptItem) {
     assert!(corrupt.key.as_str().len() <= 256, "a long key: {text}");
 }
 
-fn check_kept(kept: &Kept) {
-    match decode(&encode(kept)) {
-        Ok(again) => assert_eq!(&again, kept, "it is read otherwise than it was written"),
-        Err(corrupt) => panic!("what was read cannot be read again: {corrupt}: {kept:?}"),
+fn check_kept(stored: &StoredState) {
+    match decode(&encode(stored)) {
+        Ok(again) => assert_eq!(&again, stored, "it is read otherwise than it was written"),
+        Err(corrupt) => panic!("what was read cannot be read again: {corrupt}: {stored:?}"),
     }
-    if let Some(pending) = &kept.pending {
-        check_rendering(&pending.finding);
+    if let Some(outbox) = &stored.outbox {
+        check_rendering(&outbox.finding);
     }
     // As a delivery uses it.
     for denial in DENIALS.iter() {
-        let mut state = kept.state.clone();
+        let mut state = stored.state.clone();
         state.receive(denial, SignedDuration::ZERO, &POLICY);
         let assessment = Assessment::of(&state, &POLICY);
         for row in assessment.rows() {
@@ -233,6 +233,6 @@ fn check_kept(kept: &Kept) {
             state.settle(&decision);
             check_rendering(&Finding::new(&state, report, denial, &POLICY));
         }
-        let _ = Kept { state, ..kept.clone() }.renewed();
+        let _ = StoredState { state, ..stored.clone() }.renewed();
     }
 }

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use libfuzzer_sys::fuzz_target;
 use rattle::cloudtrail::{Malformed, Record};
 use rattle::detection::{Outcome, Policy};
-use rattle::replay::scanner::{Item, Place, Scanner};
+use rattle::replay::scanner::{Place, Scanned, Scanner};
 use rattle_fuzz::wrappings::{denial_at_start_of, number_of_items};
 use rattle_fuzz::{
     InMemory, check_assessment, check_denial, check_finding, check_malformed, check_state,
@@ -28,17 +28,17 @@ fuzz_target!(|bytes: &[u8]| {
     deliver(&items);
 });
 
-fn scan(input: impl Read) -> Vec<Item> {
+fn scan(input: impl Read) -> Vec<Scanned> {
     Scanner::new(input).map(|item| item.unwrap_or_else(|error| panic!("{error}"))).collect()
 }
 
-fn check_places(bytes: &[u8], items: &[Item]) {
+fn check_places(bytes: &[u8], items: &[Scanned]) {
     let mut last = 0;
     for item in items {
         match item {
-            Item::Denial(denial) => check_denial(denial),
-            Item::Ignored => {}
-            Item::Rejected(Place { line, byte }, malformed) => {
+            Scanned::Denial(denial) => check_denial(denial),
+            Scanned::Ignored => {}
+            Scanned::Rejected(Place { line, byte }, malformed) => {
                 check_malformed(malformed);
                 assert!(last <= *byte, "places go back from {last} to {byte}");
                 last = *byte;
@@ -54,7 +54,7 @@ fn check_places(bytes: &[u8], items: &[Item]) {
 }
 
 /// What could be a denial comes out as one, or as a complaint.
-fn check_nothing_is_lost(bytes: &[u8], items: &[Item]) {
+fn check_nothing_is_lost(bytes: &[u8], items: &[Scanned]) {
     if let Some(expected) = number_of_items(bytes) {
         assert_eq!(items.len(), expected, "records of {}: {items:?}", bytes.escape_ascii());
     } else if items.is_empty() && !names_a_list_of_records(bytes) {
@@ -66,12 +66,12 @@ fn check_nothing_is_lost(bytes: &[u8], items: &[Item]) {
     let Some(records) = lines_of_json(bytes) else {
         return;
     };
-    let alone: Vec<Item> = records.iter().map(|record| item_of(record)).collect();
+    let alone: Vec<Scanned> = records.iter().map(|record| item_of(record)).collect();
     assert_same_kinds(items, &alone, "line by line");
 }
 
 /// The same records are the same in every wrapping. The input's length says in which.
-fn check_wrapping_makes_no_difference(bytes: &[u8], items: &[Item]) {
+fn check_wrapping_makes_no_difference(bytes: &[u8], items: &[Scanned]) {
     let Some(records) = lines_of_json(bytes) else {
         return;
     };
@@ -88,7 +88,7 @@ fn check_wrapping_makes_no_difference(bytes: &[u8], items: &[Item]) {
 }
 
 /// Neither the sizes of the pieces that are read nor where the buffer ends show.
-fn check_reading_makes_no_difference(bytes: &[u8], items: &[Item]) {
+fn check_reading_makes_no_difference(bytes: &[u8], items: &[Scanned]) {
     assert_same(items, &scan(Trickle::of(bytes)), 0, "read in small pieces");
 
     // This is much slower, so only some inputs go through it.
@@ -100,12 +100,12 @@ fn check_reading_makes_no_difference(bytes: &[u8], items: &[Item]) {
     }
 }
 
-fn deliver(items: &[Item]) {
+fn deliver(items: &[Scanned]) {
     let store = InMemory::new(&Policy::default());
     let again = InMemory::new(&Policy::default());
     let (mut denials, mut outcomes) = (0, [0; 3]);
     for item in items {
-        let Item::Denial(denial) = item else {
+        let Scanned::Denial(denial) = item else {
             continue;
         };
         let delivered = store.deliver(denial, SignedDuration::ZERO);
@@ -117,7 +117,7 @@ fn deliver(items: &[Item]) {
         outcomes[match delivered.outcome {
             Outcome::Counted => 0,
             Outcome::Duplicate => 1,
-            Outcome::Saturated => 2,
+            Outcome::WindowFull => 2,
         }] += 1;
         let repeated = again.deliver(denial, SignedDuration::ZERO);
         assert_eq!(delivered.finding, repeated.finding, "two runs differ");
@@ -153,20 +153,20 @@ fn names_a_list_of_records(json: &[u8]) -> bool {
         .any(|name| json.windows(name.len()).any(|window| window == *name))
 }
 
-fn item_of(record: &[u8]) -> Item {
+fn item_of(record: &[u8]) -> Scanned {
     match Record::denial_in(record) {
-        Ok(Some(denial)) => Item::Denial(Box::new(denial)),
-        Ok(None) => Item::Ignored,
-        Err(malformed) => Item::Rejected(Place { line: 0, byte: 0 }, malformed),
+        Ok(Some(denial)) => Scanned::Denial(Box::new(denial)),
+        Ok(None) => Scanned::Ignored,
+        Err(malformed) => Scanned::Rejected(Place { line: 0, byte: 0 }, malformed),
     }
 }
 
 /// As [`assert_same_kinds`], with the places.
 #[track_caller]
-fn assert_same(items: &[Item], others: &[Item], moved_by: u64, how: &str) {
+fn assert_same(items: &[Scanned], others: &[Scanned], moved_by: u64, how: &str) {
     assert_same_kinds(items, others, how);
     for pair in items.iter().zip(others) {
-        if let (Item::Rejected(one, _), Item::Rejected(other, _)) = pair {
+        if let (Scanned::Rejected(one, _), Scanned::Rejected(other, _)) = pair {
             let moved = Place { byte: one.byte + moved_by, ..*one };
             assert_eq!(moved, *other, "{how}: another place");
         }
@@ -174,13 +174,13 @@ fn assert_same(items: &[Item], others: &[Item], moved_by: u64, how: &str) {
 }
 
 #[track_caller]
-fn assert_same_kinds(items: &[Item], others: &[Item], how: &str) {
+fn assert_same_kinds(items: &[Scanned], others: &[Scanned], how: &str) {
     assert_eq!(items.len(), others.len(), "{how}: {items:?} is {others:?}");
     for (item, other) in items.iter().zip(others) {
         let same = match (item, other) {
-            (Item::Denial(one), Item::Denial(other)) => one == other,
-            (Item::Ignored, Item::Ignored) => true,
-            (Item::Rejected(_, one), Item::Rejected(_, other)) => {
+            (Scanned::Denial(one), Scanned::Denial(other)) => one == other,
+            (Scanned::Ignored, Scanned::Ignored) => true,
+            (Scanned::Rejected(_, one), Scanned::Rejected(_, other)) => {
                 // Of several faults in a text, the one that is named may depend on how much
                 // of the text was there.
                 let both_are_syntax =

@@ -9,7 +9,7 @@ use super::email::{Email, heading, paragraph, wrap};
 use super::sms::MAX_SMS_BYTES;
 use super::title::MAX_SUBJECT_BYTES;
 use crate::text::Text;
-use crate::weekly_digest::{Digest, Listed};
+use crate::weekly_digest::{Listed, WeeklyDigest};
 use crate::wording::{plural, utc};
 
 /// Name of the schema of [`json`].
@@ -21,7 +21,7 @@ const MAX_LABEL_BYTES: usize = 58;
 const INDENT: &str = "           ";
 
 /// The e-mail.
-pub fn email(digest: &Digest, deployment: &Deployment) -> Email {
+pub fn email(digest: &WeeklyDigest, deployment: &Deployment) -> Email {
     let mut body = String::new();
     let _ = writeln!(body, "WEEKLY DIGEST: {}", days(digest));
     let _ = writeln!(body, "{}", deployment.place());
@@ -58,13 +58,13 @@ pub fn email(digest: &Digest, deployment: &Deployment) -> Email {
 }
 
 /// The text message.
-pub fn sms(digest: &Digest) -> String {
+pub fn sms(digest: &WeeklyDigest) -> String {
     let text = format!("Rattle digest {}: {}", days(digest), sentence(digest));
     Text::new(&text, MAX_SMS_BYTES).to_string()
 }
 
 /// The body for programs.
-pub fn json(digest: &Digest) -> Value {
+pub fn json(digest: &WeeklyDigest) -> Value {
     let findings: Value =
         Listed::ALL.into_iter().map(|listed| (listed.name(), digest.findings(listed))).collect();
     let (principals, ignored) = (digest.principals(), digest.ignored());
@@ -101,20 +101,20 @@ pub fn json(digest: &Digest) -> Value {
 const fn in_words(listed: Listed) -> &'static str {
     match listed {
         Listed::Muted => "not sent: muted",
-        Listed::HeldBack => "not sent: more in an hour than are sent",
-        Listed::Repeated => "not sent: broken workloads that were told of before",
-        Listed::Shadow => "not sent: shadow mode",
+        Listed::RateLimited => "not sent: more in an hour than are sent",
+        Listed::Held => "not sent: broken workloads that were told of before",
+        Listed::Shadowed => "not sent: shadow mode",
         Listed::Low => "sent, of severity low",
     }
 }
 
 /// Its first day and its last.
-fn days(digest: &Digest) -> String {
+fn days(digest: &WeeklyDigest) -> String {
     let day = |second| utc(second).chars().take(10).collect::<String>();
     format!("{} to {}", day(digest.week().begin()), day(digest.week().end()))
 }
 
-fn sentence(digest: &Digest) -> String {
+fn sentence(digest: &WeeklyDigest) -> String {
     let unsent = Listed::ALL.into_iter().filter(|listed| *listed != Listed::Low);
     let ignored = digest.ignored().iter().map(|(_, denials)| denials).sum();
     format!(

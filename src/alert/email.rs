@@ -8,7 +8,7 @@ use super::{Deployment, rotation, triage, workload};
 use crate::cloudtrail::principal::Kind;
 use crate::cloudtrail::{Cause, PolicyType};
 use crate::detection::evidence::Evidence;
-use crate::detection::finding::{Finding, Severity, Totals};
+use crate::detection::finding::{EpisodeSummary, Finding, Severity};
 use crate::detection::window::{Scale, Signal};
 use crate::text::Text;
 use crate::wording::{history, plural, rounded, span, utc};
@@ -123,7 +123,7 @@ fn what_next(text: &mut String, finding: &Finding) {
     }
 }
 
-fn episode(text: &mut String, finding: &Finding, totals: &Totals) {
+fn episode(text: &mut String, finding: &Finding, totals: &EpisodeSummary) {
     let principal = &finding.principal.principal;
     field(text, "Principal", &format!("{} ({})", principal.label(), principal.type_name()));
     if let Some(arn) = principal.arn() {

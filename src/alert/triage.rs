@@ -105,7 +105,7 @@ fn other_findings(text: &mut String, finding: &Finding) {
     run(
         text,
         &[
-            "detector=$(aws guardduty list-detectors",
+            "engine=$(aws guardduty list-detectors",
             &region,
             "--query 'DetectorIds[0]'",
             "--output text)",
@@ -116,7 +116,7 @@ fn other_findings(text: &mut String, finding: &Finding) {
         &[
             "aws guardduty list-findings",
             &region,
-            "--detector-id \"$detector\"",
+            "--engine-id \"$engine\"",
             "--finding-criteria",
             &format!(
                 "'{{\"Criterion\":\n{{\"resource.accessKeyDetails.{field}\":\n\

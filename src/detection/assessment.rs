@@ -25,7 +25,7 @@ impl Row {
     }
 
     /// The count that was not yet reported.
-    pub fn untold(&self) -> u32 {
+    pub fn unreported(&self) -> u32 {
         self.observed.saturating_sub(self.told)
     }
 }

@@ -3,9 +3,9 @@
 use super::assessment::{Assessment, Row};
 use super::baseline::Axis;
 use super::policy::{ESCALATION, Policy};
-use super::repeat::{ToldWorkload, repeats};
-use super::state::{Episode, PrincipalState, Told};
-use super::tally::Tally;
+use super::repeat::{LastSent, repeats};
+use super::state::{Episode, PrincipalState, Reported};
+use super::tally::EpisodeTotals;
 use super::window::{Scale, Signal, Window};
 use crate::cloudtrail::call::Denial;
 
@@ -30,13 +30,13 @@ pub struct Decision {
     /// Episodes as they are after this decision.
     pub episodes: [Episode; 2],
     /// What will have been reported after this decision.
-    pub told: Told,
+    pub told: Reported,
     /// Number of the alert that opened the principal's episode, after this decision.
     pub episode: u64,
     /// What that episode came to, after this decision.
-    pub tally: Option<Tally>,
+    pub tally: Option<EpisodeTotals>,
     /// The broken workload that will have been told of last, after this decision.
-    pub told_workload: Option<ToldWorkload>,
+    pub last_sent: Option<LastSent>,
 }
 
 impl Decision {
@@ -48,7 +48,7 @@ impl Decision {
             told: state.told,
             episode: state.episode,
             tally: state.tally,
-            told_workload: state.told_workload,
+            last_sent: state.last_sent,
         }
     }
 }
@@ -61,7 +61,7 @@ pub enum Verdict {
     /// Not unusual enough.
     BelowThreshold,
     /// Unusual, and reported already in this hour or day.
-    Told,
+    Reported,
     /// Unusual, for its deviation.
     Unusual,
     /// Reported whatever its deviation: so many are never usual.
@@ -75,7 +75,7 @@ impl Verdict {
         match hit(row, row.observed, policy) {
             None if row.observed < signal.floor[row.axis.scale as usize] => Self::BelowFloor,
             None => Self::BelowThreshold,
-            Some(_) if !is_fresh(row, policy) => Self::Told,
+            Some(_) if !is_fresh(row, policy) => Self::Reported,
             Some(sigma) if sigma >= signal.threshold => Self::Unusual,
             Some(_) => Self::OverCeiling,
         }
@@ -86,7 +86,7 @@ impl Verdict {
         match self {
             Self::BelowFloor => "below the floor",
             Self::BelowThreshold => "below the threshold",
-            Self::Told => "reported already",
+            Self::Reported => "reported already",
             Self::Unusual => "unusual",
             Self::OverCeiling => "over the ceiling",
         }
@@ -133,7 +133,7 @@ fn decide_on(
         report = hits.report(&secrets, open, state.window, policy);
         secrets.note(&hits, state.window);
         if let Some(Report { row, .. }) = &report {
-            secrets.told(row.untold(), state.window);
+            secrets.told(row.unreported(), state.window);
             denials.told(state.denials[row.axis.scale as usize].max(1), state.window);
         }
     }
@@ -143,7 +143,7 @@ fn decide_on(
         let open = denials.is_open(state.window, policy) || secrets.is_open(state.window, policy);
         report = hits.report(&denials, open, state.window, policy);
         if let Some(Report { row, .. }) = &report {
-            denials.told(row.untold(), state.window);
+            denials.told(row.unreported(), state.window);
         }
     }
     denials.note(&hits, state.window);
@@ -153,10 +153,10 @@ fn decide_on(
     let report = Report { repeats: repeats(state, &report), ..report };
     Decision {
         report: Some(report),
-        told: everything_told(assessment),
+        told: everything_reported(assessment),
         episode: if was_open { state.episode } else { state.alert_seq + 1 },
-        tally: Some(Tally::after(state, &report, !was_open)),
-        told_workload: ToldWorkload::after(state, &report),
+        tally: Some(EpisodeTotals::after(state, &report, !was_open)),
+        last_sent: LastSent::after(state, &report),
         ..nothing
     }
 }
@@ -187,7 +187,7 @@ impl PrincipalState {
         self.told = decision.told;
         self.episode = decision.episode;
         self.tally = decision.tally;
-        self.told_workload = decision.told_workload;
+        self.last_sent = decision.last_sent;
         if decision.report.is_some() {
             self.alert_seq += 1;
         }
@@ -247,7 +247,7 @@ impl Hits {
         policy: &Policy,
     ) -> Option<Report> {
         let (row, sigma) = self.strongest_fresh?;
-        let escalated = row.untold() >= episode.alert_count.saturating_mul(ESCALATION);
+        let escalated = row.unreported() >= episode.alert_count.saturating_mul(ESCALATION);
         (!open || episode.is_due_again(window, policy) || escalated).then_some(Report {
             row,
             sigma,
@@ -275,11 +275,11 @@ fn is_fresh(row: &Row, policy: &Policy) -> bool {
     let ceiling = policy.of(row.axis.signal).ceiling[row.axis.scale as usize];
     row.told == 0
         || ceiling.is_some_and(|ceiling| row.told < ceiling && ceiling <= row.observed)
-        || hit(row, row.untold(), policy).is_some()
+        || hit(row, row.unreported(), policy).is_some()
 }
 
-fn everything_told(assessment: &Assessment) -> Told {
-    let mut told = Told::default();
+fn everything_reported(assessment: &Assessment) -> Reported {
+    let mut told = Reported::default();
     for row in assessment.rows() {
         let Axis { signal, scale } = row.axis;
         match scale {

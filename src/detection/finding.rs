@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::cadence::Cadence;
 use super::decision::Report;
 use super::policy::Policy;
-pub use super::resolution::{MAX_NAMED, Reads, Totals};
+pub use super::resolution::{EpisodeSummary, MAX_NAMED, Reads};
 use super::state::PrincipalState;
 use super::window::{Scale, Signal, WINDOW_SECONDS};
 use crate::cloudtrail::call::Denial;
@@ -178,7 +178,7 @@ pub struct Finding {
     pub cadence: Option<Cadence>,
     /// What the episode came to, if this is its end.
     #[serde(default)]
-    pub totals: Option<Totals>,
+    pub totals: Option<EpisodeSummary>,
     /// Whether it says what was told of a broken workload: it is recorded and not sent.
     #[serde(default)]
     pub repeats: bool,

@@ -23,5 +23,5 @@ pub use decision::{Decision, Report, Verdict, decide, decide_at_close};
 pub use finding::Finding;
 pub use policy::Policy;
 pub use state::{Outcome, PrincipalState};
-pub use tally::Tally;
+pub use tally::EpisodeTotals;
 pub use window::{Scale, Signal, Window};

@@ -10,7 +10,7 @@ use crate::wording::{plural, span, utc};
 
 /// What a whole episode came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
+pub struct EpisodeSummary {
     /// Severest of its findings, so that whoever got that one also gets its end.
     pub severity: Severity,
     /// Denials in it.
@@ -23,7 +23,7 @@ pub struct Totals {
     pub last_denial: i64,
 }
 
-impl Totals {
+impl EpisodeSummary {
     /// From the first denial to the last, in seconds.
     pub fn seconds(&self) -> i64 {
         self.last_denial.saturating_sub(self.first_denial).max(0)
@@ -50,7 +50,7 @@ pub const MAX_NAMED: usize = 64;
 
 impl Finding {
     /// That the principal of `last`, the finding told last of an open episode, was let in.
-    pub fn let_in(last: &Self, reads: Reads, region: Option<Text>) -> Self {
+    pub fn access_after_denial(last: &Self, reads: Reads, region: Option<Text>) -> Self {
         let mut finding = Self {
             id: digest_of(&format!("{}\nlet in", last.episode)),
             status: Status::Update,
@@ -77,7 +77,7 @@ impl Finding {
 
     /// The end of the episode of `last`, which was told last of it. `state` is what is
     /// remembered of the principal by then, if anything is, and `reads` what it read meanwhile.
-    pub fn end(
+    pub fn resolution(
         last: &Self,
         state: Option<&PrincipalState>,
         reads: Option<Reads>,
@@ -88,12 +88,12 @@ impl Finding {
 
     /// What the episode of this finding came to so far, by the principal's state. If that was
     /// forgotten, or is of another episode by now, what this finding says is all that is known.
-    pub fn totals_so_far(&self, state: Option<&PrincipalState>, policy: &Policy) -> Totals {
+    pub fn totals_so_far(&self, state: Option<&PrincipalState>, policy: &Policy) -> EpisodeSummary {
         let key = self.principal.principal.key();
         let remembered = state
             .filter(|state| episode_id(state, key) == self.episode)
             .and_then(|state| state.totals(policy));
-        remembered.unwrap_or(Totals {
+        remembered.unwrap_or(EpisodeSummary {
             severity: self.severity,
             denials: self.denials.on(self.scale),
             secrets: self.distinct_secrets.unwrap_or(self.secrets.on(self.scale)),
@@ -103,7 +103,7 @@ impl Finding {
     }
 
     /// The end of an episode: what it came to, and `last`, the finding reported last in it.
-    pub fn resolved(last: &Self, totals: Totals) -> Self {
+    pub fn resolved(last: &Self, totals: EpisodeSummary) -> Self {
         let mut finding = Self {
             id: digest_of(&format!("{}\nresolved", last.id)),
             status: Status::Resolved,

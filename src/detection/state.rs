@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 
 use super::baseline::{Axis, Baseline};
 use super::policy::{MAX_AGE_SECONDS, MAX_IDS, Policy};
-use super::repeat::ToldWorkload;
-use super::tally::Tally;
+use super::repeat::LastSent;
+use super::tally::EpisodeTotals;
 use super::window::{Scale, Signal, Window};
 use crate::cloudtrail::call::{Denial, EventDigest};
 use crate::cloudtrail::secret_set::SecretSet;
@@ -19,7 +19,7 @@ pub enum Outcome {
     /// Its event id was counted before; nothing changed.
     Duplicate,
     /// The open window already holds 256 denials; nothing changed.
-    Saturated,
+    WindowFull,
 }
 
 impl Outcome {
@@ -28,7 +28,7 @@ impl Outcome {
         match self {
             Self::Counted => "counted",
             Self::Duplicate => "duplicate",
-            Self::Saturated => "saturated",
+            Self::WindowFull => "saturated",
         }
     }
 }
@@ -47,14 +47,14 @@ pub struct Episode {
 
 /// Counts of both signals already reported in the open hour and in the open day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Reported {
     /// In the open hour: denials, secrets.
     pub hour: [u32; 2],
     /// In the open UTC day: denials, secrets.
     pub day: [u32; 2],
 }
 
-impl Told {
+impl Reported {
     /// Already reported of that signal on that scale; nothing on the shortest.
     pub fn on(&self, axis: Axis) -> u32 {
         match axis.scale {
@@ -93,7 +93,7 @@ pub struct PrincipalState {
     /// Baselines by signal, then scale.
     pub baselines: [[Baseline; 3]; 2],
     /// What was already reported.
-    pub told: Told,
+    pub told: Reported,
     /// Episodes by signal.
     pub episodes: [Episode; 2],
     /// Time of the denial that opened the open window, hour and day, in epoch seconds.
@@ -109,9 +109,9 @@ pub struct PrincipalState {
     /// Number of the alert that opened the episode reported last, of either signal.
     pub episode: u64,
     /// What that episode came to so far.
-    pub tally: Option<Tally>,
+    pub tally: Option<EpisodeTotals>,
     /// The broken workload it was told of last.
-    pub told_workload: Option<ToldWorkload>,
+    pub last_sent: Option<LastSent>,
 }
 
 impl PrincipalState {
@@ -130,7 +130,7 @@ impl PrincipalState {
             known: SecretSet::EMPTY,
             known_before: SecretSet::EMPTY,
             baselines: [[Baseline::default(); 3]; 2],
-            told: Told::default(),
+            told: Reported::default(),
             episodes: [Episode::default(); 2],
             opened: [denial.time().as_second(); 3],
             ids: Vec::new(),
@@ -139,7 +139,7 @@ impl PrincipalState {
             alert_seq: 0,
             episode: 0,
             tally: None,
-            told_workload: None,
+            last_sent: None,
         }
     }
 
@@ -159,7 +159,7 @@ impl PrincipalState {
             return Outcome::Duplicate;
         }
         if self.ids.len() >= MAX_IDS {
-            return Outcome::Saturated;
+            return Outcome::WindowFull;
         }
         self.count(denial, age);
         Outcome::Counted

@@ -1,7 +1,7 @@
 //! What an episode comes to: kept while it goes on, and told when it is over.
 
 use super::decision::Report;
-use super::finding::{Severity, Totals, distinct_secrets, severity};
+use super::finding::{EpisodeSummary, Severity, distinct_secrets, severity};
 use super::policy::Policy;
 use super::state::PrincipalState;
 use super::window::Scale;
@@ -10,7 +10,7 @@ use crate::cloudtrail::secret_set::SecretSet;
 /// The episode reported last, up to the last window that was closed in it. The open window
 /// is in the state itself, so that a denial in it changes nothing here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
+pub struct EpisodeTotals {
     /// Severest of its findings.
     pub severity: Severity,
     /// Its first denial, in epoch seconds.
@@ -23,7 +23,7 @@ pub struct Tally {
     pub secrets: SecretSet,
 }
 
-impl Tally {
+impl EpisodeTotals {
     /// Of the episode that a report continues, or else of the one that it opens.
     pub(super) fn after(state: &PrincipalState, report: &Report, opens: bool) -> Self {
         let severity = severity(report, state);
@@ -69,14 +69,20 @@ fn in_open_window(state: &PrincipalState) -> u32 {
 
 impl PrincipalState {
     /// What the episode reported last came to so far. Windows after its end are not in it.
-    pub fn totals(&self, policy: &Policy) -> Option<Totals> {
-        let Tally { severity, first_denial, last_denial, denials, secrets } =
+    pub fn totals(&self, policy: &Policy) -> Option<EpisodeSummary> {
+        let EpisodeTotals { severity, first_denial, last_denial, denials, secrets } =
             self.tally_with_open_window(policy)?;
-        Some(Totals { severity, denials, secrets: secrets.len(), first_denial, last_denial })
+        Some(EpisodeSummary {
+            severity,
+            denials,
+            secrets: secrets.len(),
+            first_denial,
+            last_denial,
+        })
     }
 
     /// The tally as it is when the open window closes.
-    pub(super) fn tally_with_open_window(&self, policy: &Policy) -> Option<Tally> {
+    pub(super) fn tally_with_open_window(&self, policy: &Policy) -> Option<EpisodeTotals> {
         let tally = self.tally?;
         Some(if self.has_open_episode(policy) { tally.with_open_window(self) } else { tally })
     }

@@ -21,18 +21,18 @@ use crate::detection::{Assessment, Outcome, Policy, Window, decide};
 use crate::ignore::Ignored;
 use crate::settings::{Mode, Settings};
 use crate::sink::{Receipt, Sink};
-use crate::store::{Admission, Claim, Kept, Pending, Received, Sent, Store};
+use crate::store::{Admission, Claim, Disposition, Outbox, Received, Store, StoredState};
 
 /// A finding that another delivery claimed and did not confirm for so many seconds is
 /// taken over.
-pub const PENDING_SECONDS: i64 = 60;
+pub const LEASE_SECONDS: i64 = 60;
 
 /// Times a claim is tried again after another invocation changed the state.
 const MAX_CLAIMS: u32 = 8;
 
 /// The detector over one store and one sink.
 #[derive(Debug)]
-pub struct Detector<S, P> {
+pub struct Engine<S, P> {
     store: S,
     sink: P,
     settings: Settings,
@@ -50,13 +50,13 @@ pub struct Handled {
     /// The finding it raised.
     pub finding: Option<Finding>,
     /// What became of it, and of those left behind by others.
-    pub sends: Sends,
+    pub sends: Dispositions,
 }
 
 /// Findings by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sends {
-    /// Sent.
+pub struct Dispositions {
+    /// Disposition.
     pub published: u32,
     /// Recorded and held back by the storm guard.
     pub suppressed: u32,
@@ -70,19 +70,19 @@ pub struct Sends {
     pub chat_failed: u32,
 }
 
-impl Sends {
+impl Dispositions {
     /// Whether one is recorded and was not sent.
     pub const fn kept_back(&self) -> bool {
         self.suppressed + self.muted + self.repeated + self.shadowed > 0
     }
 
-    fn add(&mut self, sent: Sent) {
+    fn add(&mut self, sent: Disposition) {
         match sent {
-            Sent::Published => self.published += 1,
-            Sent::Suppressed => self.suppressed += 1,
-            Sent::Muted => self.muted += 1,
-            Sent::Repeated => self.repeated += 1,
-            Sent::Shadowed => self.shadowed += 1,
+            Disposition::Published => self.published += 1,
+            Disposition::RateLimited => self.suppressed += 1,
+            Disposition::Muted => self.muted += 1,
+            Disposition::Held => self.repeated += 1,
+            Disposition::Shadowed => self.shadowed += 1,
         }
     }
 
@@ -93,7 +93,7 @@ impl Sends {
 
 /// Why a delivery must come again.
 #[derive(Debug, thiserror::Error)]
-pub enum DetectorError<S, P> {
+pub enum EngineError<S, P> {
     /// The store failed.
     #[error("the state cannot be stored")]
     Store(#[source] S),
@@ -109,14 +109,14 @@ pub enum DetectorError<S, P> {
 #[derive(Debug)]
 pub struct Failed<S, P> {
     /// Why it failed.
-    pub error: DetectorError<S, P>,
+    pub error: EngineError<S, P>,
     /// What it led to, if it was received.
     pub handled: Option<Handled>,
 }
 
-type Outcomes<T, S, P> = Result<T, DetectorError<<S as Store>::Error, <P as Sink>::Error>>;
+type Outcomes<T, S, P> = Result<T, EngineError<<S as Store>::Error, <P as Sink>::Error>>;
 
-impl<S: Store, P: Sink> Detector<S, P> {
+impl<S: Store, P: Sink> Engine<S, P> {
     /// A detector.
     pub fn new(store: S, sink: P, settings: Settings) -> Self {
         Self { store, sink, settings }
@@ -147,16 +147,16 @@ impl<S: Store, P: Sink> Detector<S, P> {
     ) -> Result<Handled, Failed<S::Error, P::Error>> {
         let policy = &*self.policy_for(denial);
         let received = self.store.receive(denial, age, now, policy).await;
-        let Received { kept, outcome } = received
-            .map_err(|error| Failed { error: DetectorError::Store(error), handled: None })?;
+        let Received { stored, outcome } =
+            received.map_err(|error| Failed { error: EngineError::Store(error), handled: None })?;
         let mut handled = Handled {
             outcome,
-            late: Window::containing(denial.time()) < kept.state.window,
-            assessment: Assessment::of(&kept.state, policy),
+            late: Window::containing(denial.time()) < stored.state.window,
+            assessment: Assessment::of(&stored.state, policy),
             finding: None,
-            sends: Sends::default(),
+            sends: Dispositions::default(),
         };
-        match self.report(kept, denial, now, policy, &mut handled).await {
+        match self.report(stored, denial, now, policy, &mut handled).await {
             Ok(()) => Ok(handled),
             Err(error) => Err(Failed { error, handled: Some(handled) }),
         }
@@ -165,62 +165,61 @@ impl<S: Store, P: Sink> Detector<S, P> {
     /// Decides, claims, publishes and confirms.
     async fn report(
         &self,
-        mut kept: Kept,
+        mut stored: StoredState,
         denial: &Denial,
         now: Timestamp,
         policy: &Policy,
         handled: &mut Handled,
     ) -> Outcomes<(), S, P> {
         let mut assessment = handled.assessment;
-        if let Some(pending) =
-            kept.pending.as_ref().filter(|pending| is_ours(pending, denial.digest(), now))
+        if let Some(outbox) =
+            stored.outbox.as_ref().filter(|outbox| holds_lease(outbox, denial.digest(), now))
         {
             // Claimed by the very write that counted it, when it closed a window.
-            let is_new =
-                handled.outcome == Outcome::Counted && pending.claimed_by == denial.digest();
-            handled.finding = is_new.then(|| pending.finding.clone());
-            self.send_pending(&mut kept, now, &mut handled.sends).await?;
-            assessment = Assessment::of(&kept.state, policy);
+            let is_new = handled.outcome == Outcome::Counted && outbox.owner == denial.digest();
+            handled.finding = is_new.then(|| outbox.finding.clone());
+            self.send_outbox(&mut stored, now, &mut handled.sends).await?;
+            assessment = Assessment::of(&stored.state, policy);
         }
         for _ in 0..MAX_CLAIMS {
-            let decision = decide(&kept.state, &assessment, denial, policy);
+            let decision = decide(&stored.state, &assessment, denial, policy);
             let Some(report) = &decision.report else {
-                if decision.episodes != kept.state.episodes {
-                    self.store.note_hit(&kept, &decision).await.map_err(DetectorError::Store)?;
+                if decision.episodes != stored.state.episodes {
+                    self.store.record_hit(&stored, &decision).await.map_err(EngineError::Store)?;
                 }
                 return Ok(());
             };
-            if kept.pending.is_some() {
-                if handled.outcome == Outcome::Saturated {
+            if stored.outbox.is_some() {
+                if handled.outcome == Outcome::WindowFull {
                     // What is due was due before, and comes again with a denial that counted.
                     return Ok(());
                 }
                 // Another is about to send a finding: one waits at a time. This one is decided
                 // again when that is done.
-                kept = self.store.read_again(kept).await.map_err(DetectorError::Store)?;
-                assessment = Assessment::of(&kept.state, policy);
+                stored = self.store.read_again(stored).await.map_err(EngineError::Store)?;
+                assessment = Assessment::of(&stored.state, policy);
                 continue;
             }
-            let mut after = kept.state.clone();
+            let mut after = stored.state.clone();
             after.settle(&decision);
             let finding = Finding::new(&after, report, denial, policy);
-            let pending = Pending {
+            let outbox = Outbox {
                 finding: finding.clone(),
-                claimed_by: denial.digest(),
-                claimed_at: now.as_second(),
+                owner: denial.digest(),
+                leased_at: now.as_second(),
             };
-            let claim = self.store.claim(&kept, &decision, pending).await;
-            match claim.map_err(DetectorError::Store)? {
+            let claim = self.store.claim(&stored, &decision, outbox).await;
+            match claim.map_err(EngineError::Store)? {
                 Claim::Won(won) => {
-                    kept = won;
+                    stored = won;
                     handled.finding = Some(finding);
-                    return self.send_pending(&mut kept, now, &mut handled.sends).await;
+                    return self.send_outbox(&mut stored, now, &mut handled.sends).await;
                 }
-                Claim::Lost(newer) => kept = newer,
+                Claim::Lost(newer) => stored = newer,
             }
-            assessment = Assessment::of(&kept.state, policy);
+            assessment = Assessment::of(&stored.state, policy);
         }
-        Err(DetectorError::Contended)
+        Err(EngineError::Contended)
     }
 
     /// The policy for the principal of this denial.
@@ -237,78 +236,83 @@ impl<S: Store, P: Sink> Detector<S, P> {
     }
 
     /// Publishes what is pending, or holds it back, and confirms it.
-    async fn send_pending(
+    async fn send_outbox(
         &self,
-        kept: &mut Kept,
+        stored: &mut StoredState,
         now: Timestamp,
-        sends: &mut Sends,
+        sends: &mut Dispositions,
     ) -> Outcomes<(), S, P> {
-        let Some(pending) = &kept.pending else {
+        let Some(outbox) = &stored.outbox else {
             return Ok(());
         };
-        let sent = match self.kept_back(&pending.finding, kept.muted_until, now) {
+        let sent = match self.kept_back(&outbox.finding, stored.muted_until, now) {
             Some(kept_back) => kept_back,
-            None => self.publish(pending, now, sends).await?,
+            None => self.publish(outbox, now, sends).await?,
         };
-        self.list(pending, sent).await?;
-        *kept = self.store.confirm(kept, sent).await.map_err(DetectorError::Store)?;
+        self.list(outbox, sent).await?;
+        *stored = self.store.confirm(stored, sent).await.map_err(EngineError::Store)?;
         sends.add(sent);
         Ok(())
     }
 
     /// Why a finding is recorded and not sent, if it is.
-    fn kept_back(&self, finding: &Finding, muted_until: i64, now: Timestamp) -> Option<Sent> {
+    fn kept_back(
+        &self,
+        finding: &Finding,
+        muted_until: i64,
+        now: Timestamp,
+    ) -> Option<Disposition> {
         if muted_until > now.as_second() {
-            Some(Sent::Muted)
+            Some(Disposition::Muted)
         } else if finding.repeats {
-            Some(Sent::Repeated)
+            Some(Disposition::Held)
         } else {
-            (self.settings.mode == Mode::Shadow).then_some(Sent::Shadowed)
+            (self.settings.mode == Mode::Shadow).then_some(Disposition::Shadowed)
         }
     }
 
     /// Notes a finding for the weekly digest, if that is asked for and lists it.
-    async fn list(&self, pending: &Pending, sent: Sent) -> Outcomes<(), S, P> {
-        match sent.listed(&pending.finding).filter(|_| self.settings.weekly_digest) {
+    async fn list(&self, outbox: &Outbox, sent: Disposition) -> Outcomes<(), S, P> {
+        match sent.listed(&outbox.finding).filter(|_| self.settings.weekly_digest) {
             None => Ok(()),
             Some(listed) => {
-                let noted = self.store.note_for_digest(pending, listed).await;
-                noted.map_err(DetectorError::Store)
+                let noted = self.store.record_for_weekly_digest(outbox, listed).await;
+                noted.map_err(EngineError::Store)
             }
         }
     }
 
     async fn publish(
         &self,
-        pending: &Pending,
+        outbox: &Outbox,
         now: Timestamp,
-        sends: &mut Sends,
-    ) -> Outcomes<Sent, S, P> {
-        let finding = &pending.finding;
+        sends: &mut Dispositions,
+    ) -> Outcomes<Disposition, S, P> {
+        let finding = &outbox.finding;
         let limit = self.settings.max_alerts_per_hour;
         // The hour of the claim: a finding that is tried again later gets the same answer, so
         // that a storm it has to announce is announced.
-        let claimed_at = Timestamp::from_second(pending.claimed_at).unwrap_or(now);
-        let admission = self.store.admit_alert(&finding.id, limit, claimed_at).await;
-        match admission.map_err(DetectorError::Store)? {
+        let leased_at = Timestamp::from_second(outbox.leased_at).unwrap_or(now);
+        let admission = self.store.admit_alert(&finding.id, limit, leased_at).await;
+        match admission.map_err(EngineError::Store)? {
             Admission::Send => {
                 // Noted before it is sent: whoever gets it also gets its end.
-                self.store.note_open(pending, now).await.map_err(DetectorError::Store)?;
-                let receipt = self.sink.publish(finding).await.map_err(DetectorError::Sink)?;
+                self.store.record_open(outbox, now).await.map_err(EngineError::Store)?;
+                let receipt = self.sink.publish(finding).await.map_err(EngineError::Sink)?;
                 sends.publish(receipt);
-                return Ok(Sent::Published);
+                return Ok(Disposition::Published);
             }
             Admission::AnnounceStorm => {
-                self.sink.publish_storm(finding, limit).await.map_err(DetectorError::Sink)?;
+                self.sink.publish_storm(finding, limit).await.map_err(EngineError::Sink)?;
             }
             Admission::HoldBack => {}
         }
-        Ok(Sent::Suppressed)
+        Ok(Disposition::RateLimited)
     }
 }
 
 /// Whether the delivery of this event is the one to send it: it claimed it, or nobody else did
 /// for long.
-fn is_ours(pending: &Pending, event: EventDigest, now: Timestamp) -> bool {
-    pending.claimed_by == event || now.as_second() - pending.claimed_at >= PENDING_SECONDS
+fn holds_lease(outbox: &Outbox, event: EventDigest, now: Timestamp) -> bool {
+    outbox.owner == event || now.as_second() - outbox.leased_at >= LEASE_SECONDS
 }

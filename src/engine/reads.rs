@@ -5,13 +5,13 @@
 
 use jiff::Timestamp;
 
-use super::{Detector, DetectorError, Outcomes, PENDING_SECONDS, Sends, is_ours};
+use super::{Dispositions, Engine, EngineError, LEASE_SECONDS, Outcomes, holds_lease};
 use crate::cloudtrail::SecretRead;
 use crate::detection::finding::{Finding, Severity};
 use crate::sink::Sink;
 use crate::store::dynamodb::DynamoDbStore;
 use crate::store::dynamodb::episodes::OpenEpisode;
-use crate::store::{Pending, Sent};
+use crate::store::{Disposition, Outbox};
 
 /// What one read led to.
 #[derive(Debug, Default)]
@@ -21,10 +21,10 @@ pub struct HandledRead {
     /// The finding it raised.
     pub finding: Option<Finding>,
     /// What became of it.
-    pub sends: Sends,
+    pub sends: Dispositions,
 }
 
-impl<P: Sink> Detector<DynamoDbStore, P> {
+impl<P: Sink> Engine<DynamoDbStore, P> {
     /// Handles a secret that was read.
     pub async fn handle_read(
         &self,
@@ -33,58 +33,58 @@ impl<P: Sink> Detector<DynamoDbStore, P> {
     ) -> Outcomes<HandledRead, DynamoDbStore, P> {
         let mut handled = HandledRead::default();
         let key = read.principal.key();
-        let episode = self.store.episode(key).await.map_err(DetectorError::Store)?;
+        let episode = self.store.episode(key).await.map_err(EngineError::Store)?;
         let Some(episode) = episode.filter(|episode| is_of(episode, read)) else {
             return Ok(handled);
         };
-        let noted = self.store.note_read(episode, read).await.map_err(DetectorError::Store)?;
+        let noted = self.store.record_read(episode, read).await.map_err(EngineError::Store)?;
         handled.is_of_episode = noted.is_open;
         let is_due = noted
             .let_in
             .as_ref()
-            .is_none_or(|let_in| !let_in.is_done && is_ours(&let_in.pending, read.digest, now));
+            .is_none_or(|let_in| !let_in.is_done && holds_lease(&let_in.outbox, read.digest, now));
         if noted.is_open && is_due {
-            self.tell_let_in(&noted, read, now, &mut handled).await?;
+            self.send_access(&noted, read, now, &mut handled).await?;
         }
         Ok(handled)
     }
 
     /// Claims, publishes and confirms, like any alert.
-    async fn tell_let_in(
+    async fn send_access(
         &self,
         episode: &OpenEpisode,
         read: &SecretRead,
         now: Timestamp,
         handled: &mut HandledRead,
     ) -> Outcomes<(), DynamoDbStore, P> {
-        let kept = self.store.read(&episode.key).await.map_err(DetectorError::Store)?;
+        let stored = self.store.read(&episode.key).await.map_err(EngineError::Store)?;
         let finding = if let Some(claimed) = &episode.let_in {
-            claimed.pending.finding.clone()
+            claimed.outbox.finding.clone()
         } else {
-            let state = kept.as_ref().map(|kept| &kept.state);
+            let state = stored.as_ref().map(|stored| &stored.state);
             let so_far = episode.finding.totals_so_far(state, &self.settings.policy);
             let Some(reads) = episode.reads.told(so_far.secrets) else { return Ok(()) };
-            Finding::let_in(&episode.finding, reads, read.region.clone())
+            Finding::access_after_denial(&episode.finding, reads, read.region.clone())
         };
         let second = now.as_second();
-        let pending = Pending { finding, claimed_by: read.digest, claimed_at: second };
-        let is_ours = self.store.claim_let_in(episode, &pending, second - PENDING_SECONDS).await;
-        if !is_ours.map_err(DetectorError::Store)? {
+        let outbox = Outbox { finding, owner: read.digest, leased_at: second };
+        let is_ours = self.store.claim_access(episode, &outbox, second - LEASE_SECONDS).await;
+        if !is_ours.map_err(EngineError::Store)? {
             return Ok(());
         }
-        let muted_until = kept.map_or(0, |kept| kept.muted_until);
-        let sent = if let Some(kept_back) = self.kept_back(&pending.finding, muted_until, now) {
+        let muted_until = stored.map_or(0, |stored| stored.muted_until);
+        let sent = if let Some(kept_back) = self.kept_back(&outbox.finding, muted_until, now) {
             kept_back
         } else {
             // At most one for each episode that the storm guard let through.
-            let receipt = self.sink.publish(&pending.finding).await.map_err(DetectorError::Sink)?;
+            let receipt = self.sink.publish(&outbox.finding).await.map_err(EngineError::Sink)?;
             handled.sends.publish(receipt);
-            Sent::Published
+            Disposition::Published
         };
-        self.list(&pending, sent).await?;
-        self.store.confirm_let_in(episode).await.map_err(DetectorError::Store)?;
+        self.list(&outbox, sent).await?;
+        self.store.confirm_access(episode).await.map_err(EngineError::Store)?;
         handled.sends.add(sent);
-        handled.finding = Some(pending.finding);
+        handled.finding = Some(outbox.finding);
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use crate::cloudtrail::record::{CLOUDTRAIL_DETAIL_TYPE, Detail};
 use crate::cloudtrail::{Denial, Malformed, Record};
 use crate::detection::finding::Finding;
 use crate::engine::resolve::{Closed, NotClosed};
-use crate::engine::{Detector, DetectorError, Failed};
+use crate::engine::{Engine, EngineError, Failed};
 use crate::lambda::telemetry::Metrics;
 use crate::sink::Sink;
 use crate::sink::sns::SnsError;
@@ -102,13 +102,13 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-impl From<DetectorError<DynamoDbError, SnsError>> for Failure {
-    fn from(error: DetectorError<DynamoDbError, SnsError>) -> Self {
+impl From<EngineError<DynamoDbError, SnsError>> for Failure {
+    fn from(error: EngineError<DynamoDbError, SnsError>) -> Self {
         match error {
-            DetectorError::Store(corrupt @ DynamoDbError::Corrupt(_)) => Self::CorruptItem(corrupt),
-            DetectorError::Store(error) => Self::Store(error),
-            DetectorError::Sink(error) => Self::Publish(error),
-            DetectorError::Contended => Self::Store(DynamoDbError::Contended),
+            EngineError::Store(corrupt @ DynamoDbError::Corrupt(_)) => Self::CorruptItem(corrupt),
+            EngineError::Store(error) => Self::Store(error),
+            EngineError::Sink(error) => Self::Publish(error),
+            EngineError::Contended => Self::Store(DynamoDbError::Contended),
         }
     }
 }
@@ -116,7 +116,7 @@ impl From<DetectorError<DynamoDbError, SnsError>> for Failure {
 /// The function, its clients made once.
 #[derive(Debug)]
 pub struct Function<P> {
-    detector: Detector<DynamoDbStore, P>,
+    engine: Engine<DynamoDbStore, P>,
     /// ARN of the role the function runs under: its own denials would only feed themselves.
     own_role: Option<String>,
     ignored: IgnoredCounts,
@@ -124,8 +124,8 @@ pub struct Function<P> {
 
 impl<P: Sink<Error = SnsError>> Function<P> {
     /// A function over this detector.
-    pub fn new(detector: Detector<DynamoDbStore, P>, own_role: Option<String>) -> Self {
-        Self { detector, own_role, ignored: IgnoredCounts::default() }
+    pub fn new(engine: Engine<DynamoDbStore, P>, own_role: Option<String>) -> Self {
+        Self { engine, own_role, ignored: IgnoredCounts::default() }
     }
 
     /// Handles one event that arrived `now`, and writes its metrics.
@@ -137,7 +137,7 @@ impl<P: Sink<Error = SnsError>> Function<P> {
             metrics.rejected += u32::from(matches!(failure, Failure::Rejected(_)));
             error!(error_type = failure.error_type(), error = %failure, "the invocation failed");
         }
-        println!("{}", metrics.line(&self.detector.store().take_usage(), now));
+        println!("{}", metrics.line(&self.engine.store().take_usage(), now));
         result
     }
 
@@ -154,7 +154,7 @@ impl<P: Sink<Error = SnsError>> Function<P> {
             }
             Err(rejection) => return Err(Failure::Rejected(rejection)),
         };
-        let settings = self.detector.settings();
+        let settings = self.engine.settings();
         if denial.is_none() && settings.watch_reads {
             return self.deliver_read(event, now, metrics).await;
         }
@@ -164,11 +164,11 @@ impl<P: Sink<Error = SnsError>> Function<P> {
         };
         if settings.ignored.holds(&denial) {
             metrics.ignored += 1;
-            self.note_ignored(&denial, now).await;
+            self.record_ignored(&denial, now).await;
             return Ok(());
         }
         let age = now.duration_since(denial.time()).max(SignedDuration::ZERO);
-        let (handled, result) = match self.detector.handle(&denial, age, now).await {
+        let (handled, result) = match self.engine.handle(&denial, age, now).await {
             Ok(handled) => (Some(handled), Ok(())),
             Err(Failed { error, handled }) => (handled, Err(error.into())),
         };
@@ -193,7 +193,7 @@ impl<P: Sink<Error = SnsError>> Function<P> {
             metrics.ignored += 1;
             return Ok(());
         };
-        let handled = self.detector.handle_read(&read, now).await?;
+        let handled = self.engine.handle_read(&read, now).await?;
         if handled.is_of_episode {
             metrics.reads += 1;
         } else {
@@ -209,13 +209,13 @@ impl<P: Sink<Error = SnsError>> Function<P> {
 
     async fn run(&self, task: Task, now: Timestamp, metrics: &mut Metrics) -> Result<(), Failure> {
         let (closed, result) = match task {
-            Task::CloseEpisodes {} => match self.detector.close_episodes(now, CLOSING).await {
+            Task::CloseEpisodes {} => match self.engine.resolve_episodes(now, CLOSING).await {
                 Ok(closed) => (closed, Ok(())),
                 Err(NotClosed { error, closed }) => (closed, Err(error.into())),
             },
             Task::SendDigest {} => {
                 let week = Week::before(now.as_second());
-                return Ok(self.detector.send_digest(week).await?);
+                return Ok(self.engine.send_weekly_digest(week).await?);
             }
         };
         let Closed { ends, sends } = closed;
@@ -233,15 +233,15 @@ impl<P: Sink<Error = SnsError>> Function<P> {
 
     /// Counts a denial of an ignored principal for the digest. It is ignored all the same if
     /// that fails, and counted with the next.
-    async fn note_ignored(&self, denial: &Denial, now: Timestamp) {
-        let settings = self.detector.settings();
+    async fn record_ignored(&self, denial: &Denial, now: Timestamp) {
+        let settings = self.engine.settings();
         if !settings.weekly_digest {
             return;
         }
         let Some(entry) = settings.ignored.entry_of(denial) else { return };
         let (entry, now) = (entry.text(), now.as_second());
         let Some(denials) = self.ignored.add(entry, now) else { return };
-        match self.detector.store().add_ignored(entry, denials, now).await {
+        match self.engine.store().add_ignored(entry, denials, now).await {
             Ok(()) => self.ignored.written(entry, now),
             Err(error) => warn!(error = %error, "ignored denials are not noted for the digest"),
         }

@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::detection::Outcome;
 use crate::detection::finding::Severity;
-use crate::engine::{Handled, Sends};
+use crate::engine::{Dispositions, Handled};
 use crate::store::dynamodb::Usage;
 
 /// Namespace of all metrics.
@@ -65,14 +65,14 @@ impl Metrics {
                 self.late += u32::from(handled.late);
             }
             Outcome::Duplicate => self.duplicates += 1,
-            Outcome::Saturated => self.saturated += 1,
+            Outcome::WindowFull => self.saturated += 1,
         }
         self.finding = handled.finding.as_ref().map(|finding| finding.severity);
         self.send(handled.sends);
     }
 
     /// Counts what became of findings.
-    pub fn send(&mut self, sends: Sends) {
+    pub fn send(&mut self, sends: Dispositions) {
         self.alerts_published += sends.published;
         self.alerts_suppressed += sends.suppressed;
         self.alerts_muted += sends.muted;

@@ -25,10 +25,10 @@ use serde::Serialize;
 use crate::alert::email::Email;
 use crate::cloudtrail::Denial;
 use crate::detection::finding::Finding;
-use crate::engine::{Detector, DetectorError, Handled};
+use crate::engine::{Engine, EngineError, Handled};
 use crate::settings::Settings;
 use crate::sink::LeftToCaller;
-use crate::store::Kept;
+use crate::store::StoredState;
 use crate::store::memory::MemoryStore;
 use crate::text::Text;
 use decision_line::DecisionLine;
@@ -93,7 +93,7 @@ pub enum ReplayError {
     Malformed(Rejection),
     /// The detector gave up on a denial.
     #[error(transparent)]
-    Detector(#[from] DetectorError<Infallible, Infallible>),
+    Engine(#[from] EngineError<Infallible, Infallible>),
     /// The denials cannot be sorted.
     #[error("the denials cannot be sorted: {0}")]
     History(#[from] HistoryError),
@@ -128,26 +128,26 @@ pub fn history(
 }
 
 /// The state of each principal after the whole history, in the order of their keys.
-pub fn states(history: &History, settings: &Settings) -> Result<Vec<Kept>, ReplayError> {
-    let detector = in_memory(settings);
+pub fn states(history: &History, settings: &Settings) -> Result<Vec<StoredState>, ReplayError> {
+    let engine = in_memory(settings);
     for denial in history.denials()? {
-        deliver(&detector, &denial?, SignedDuration::ZERO)?;
+        deliver(&engine, &denial?, SignedDuration::ZERO)?;
     }
-    Ok(detector.into_store().into_states())
+    Ok(engine.into_store().into_states())
 }
 
 /// The detector with its states in memory.
-pub(crate) fn in_memory(settings: &Settings) -> Detector<MemoryStore, LeftToCaller> {
-    Detector::new(MemoryStore::default(), LeftToCaller, settings.clone())
+pub(crate) fn in_memory(settings: &Settings) -> Engine<MemoryStore, LeftToCaller> {
+    Engine::new(MemoryStore::default(), LeftToCaller, settings.clone())
 }
 
 /// Handles a denial that arrives so old.
 pub(crate) fn deliver(
-    detector: &Detector<MemoryStore, LeftToCaller>,
+    engine: &Engine<MemoryStore, LeftToCaller>,
     denial: &Denial,
     age: SignedDuration,
 ) -> Result<Handled, ReplayError> {
-    Ok(at_once(detector.handle(denial, age, denial.time())).map_err(|failed| failed.error)?)
+    Ok(at_once(engine.handle(denial, age, denial.time())).map_err(|failed| failed.error)?)
 }
 
 /// Replays the input and writes what it finds to `output`.
@@ -158,7 +158,7 @@ pub fn replay(
     watcher: &mut impl Watcher,
 ) -> Result<Summary, ReplayError> {
     let mut summary = Summary::default();
-    let mut replay = Replay { detector: in_memory(settings), format: options.format, output };
+    let mut replay = Replay { engine: in_memory(settings), format: options.format, output };
     match options.order {
         Order::Arrival => {
             let mut newest = HashMap::new();
@@ -181,12 +181,12 @@ pub fn replay(
         }
     }
     replay.output.flush()?;
-    summary.principals = replay.detector.store().len() as u64;
+    summary.principals = replay.engine.store().len() as u64;
     Ok(summary)
 }
 
 struct Replay<'a, W> {
-    detector: Detector<MemoryStore, LeftToCaller>,
+    engine: Engine<MemoryStore, LeftToCaller>,
     format: Format,
     output: &'a mut W,
 }
@@ -198,7 +198,7 @@ impl<W: Write> Replay<'_, W> {
         denial: &Denial,
         age: SignedDuration,
     ) -> Result<(), ReplayError> {
-        let handled = deliver(&self.detector, denial, age)?;
+        let handled = deliver(&self.engine, denial, age)?;
         summary.deliver(&handled);
         if self.format == (Format::JsonLines { decisions: true }) {
             self.write_line(&DecisionLine::of(denial, &handled))?;
@@ -210,7 +210,7 @@ impl<W: Write> Replay<'_, W> {
     }
 
     fn write_finding(&mut self, finding: &Finding) -> Result<(), ReplayError> {
-        let settings = self.detector.settings();
+        let settings = self.engine.settings();
         let deployment = settings.deployment();
         match self.format {
             Format::JsonLines { .. } => {

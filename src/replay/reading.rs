@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::scanner::{Item, Scanner};
+use super::scanner::{Scanned, Scanner};
 use super::sources::{Source, Unreadable};
 use super::summary::Summary;
 use super::{Input, ReplayError, Watcher, threads};
@@ -27,7 +27,7 @@ const SOURCES_AHEAD: usize = 4;
 #[derive(Default)]
 struct Batch {
     ignored: u64,
-    items: VecDeque<Item>,
+    items: VecDeque<Scanned>,
 }
 
 type Found = Result<Batch, Unreadable>;
@@ -71,10 +71,12 @@ pub(super) fn read(
             summary.ignore(batch.ignored);
             for item in batch.items {
                 match item {
-                    Item::Ignored => summary.ignore(1),
-                    Item::Denial(denial) if ignored.holds(&denial) => summary.ignore_by_setting(),
-                    Item::Denial(denial) => take(summary, *denial)?,
-                    Item::Rejected(place, error) => {
+                    Scanned::Ignored => summary.ignore(1),
+                    Scanned::Denial(denial) if ignored.holds(&denial) => {
+                        summary.ignore_by_setting()
+                    }
+                    Scanned::Denial(denial) => take(summary, *denial)?,
+                    Scanned::Rejected(place, error) => {
                         if let Some(rejection) = summary.reject(&file, place, &error) {
                             if input.strict {
                                 return Err(ReplayError::Malformed(rejection.clone()));
@@ -121,7 +123,7 @@ fn parse(source: &Source, read: &Arc<AtomicU64>, batches: &SyncSender<Found>) {
     let mut scanner = Scanner::new(HandingOn { input, batch: Rc::clone(&batch), batches });
     while let Some(item) = scanner.next() {
         match item {
-            Ok(Item::Ignored) => batch.borrow_mut().ignored += 1,
+            Ok(Scanned::Ignored) => batch.borrow_mut().ignored += 1,
             Ok(item) => {
                 let mut batch = batch.borrow_mut();
                 batch.items.push_back(item);

@@ -32,7 +32,7 @@ pub struct Place {
 
 /// One thing found in the stream.
 #[derive(Debug)]
-pub enum Item {
+pub enum Scanned {
     /// A denial we watch.
     Denial(Box<Denial>),
     /// A record of something else.
@@ -54,7 +54,7 @@ enum Frame {
 
 /// What came of parsing a record.
 enum Parsed {
-    Whole(Item),
+    Whole(Scanned),
     Malformed(Malformed),
     /// It goes on after what was there to parse.
     Cut,
@@ -96,7 +96,7 @@ impl<R: Read> Scanner<R> {
         self.bytes_before + self.end as u64
     }
 
-    fn next_item(&mut self) -> io::Result<Option<Item>> {
+    fn next_item(&mut self) -> io::Result<Option<Scanned>> {
         if self.at_start {
             self.skip_byte_order_mark()?;
         }
@@ -119,13 +119,13 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    fn end_of_stream(&mut self) -> Option<Item> {
+    fn end_of_stream(&mut self) -> Option<Scanned> {
         let inside = !self.frames.is_empty();
         self.frames.clear();
         inside.then(|| self.rejected("the file ends inside a list of records"))
     }
 
-    fn top_level(&mut self, byte: u8) -> io::Result<Option<Item>> {
+    fn top_level(&mut self, byte: u8) -> io::Result<Option<Scanned>> {
         match byte {
             b'{' | b'[' => self.value(byte),
             // Lists of records are sometimes written one element a line.
@@ -145,7 +145,7 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    fn in_array(&mut self, byte: u8, comma_next: bool) -> io::Result<Option<Item>> {
+    fn in_array(&mut self, byte: u8, comma_next: bool) -> io::Result<Option<Scanned>> {
         match byte {
             b']' => {
                 self.start += 1;
@@ -165,7 +165,7 @@ impl<R: Read> Scanner<R> {
     }
 
     /// The members around a list of records, before or after it.
-    fn in_object(&mut self, byte: u8, comma_next: bool) -> io::Result<Option<Item>> {
+    fn in_object(&mut self, byte: u8, comma_next: bool) -> io::Result<Option<Scanned>> {
         match byte {
             b'}' => {
                 self.start += 1;
@@ -202,7 +202,7 @@ impl<R: Read> Scanner<R> {
 
     /// Leaves out the value of a member that holds no records. One that is not JSON may hide
     /// some.
-    fn skip_member_value(&mut self) -> io::Result<Option<Item>> {
+    fn skip_member_value(&mut self) -> io::Result<Option<Scanned>> {
         if self.peek()?.is_none() {
             return Ok(None);
         }
@@ -217,7 +217,7 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    fn value(&mut self, byte: u8) -> io::Result<Option<Item>> {
+    fn value(&mut self, byte: u8) -> io::Result<Option<Scanned>> {
         if self.frames.len() >= MAX_NESTING {
             return self.left_out("lists nested too deeply").map(Some);
         }
@@ -235,7 +235,7 @@ impl<R: Read> Scanner<R> {
         self.record().map(Some)
     }
 
-    fn record(&mut self) -> io::Result<Item> {
+    fn record(&mut self) -> io::Result<Scanned> {
         let mut parsed = self.parse_record(self.end - self.start);
         let mut why = "the file ends in the middle of a record";
         if matches!(parsed, Parsed::Cut) {
@@ -273,7 +273,7 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    fn left_out(&mut self, why: &str) -> io::Result<Item> {
+    fn left_out(&mut self, why: &str) -> io::Result<Scanned> {
         let rejected = self.rejected(why);
         self.skip_value_or_abandon()?;
         Ok(rejected)
@@ -281,7 +281,7 @@ impl<R: Read> Scanner<R> {
 
     /// Finds the extent of a record without its parser, and reads it once more with what
     /// cannot be decoded replaced.
-    fn record_that_does_not_parse(&mut self, malformed: Malformed) -> io::Result<Item> {
+    fn record_that_does_not_parse(&mut self, malformed: Malformed) -> io::Result<Scanned> {
         let place = self.place();
         if let Ok(length) = self.find_end_of_value()? {
             let json = &self.buffer[self.start..self.start + length];
@@ -299,27 +299,27 @@ impl<R: Read> Scanner<R> {
             }
         }
         self.skip_value_or_abandon()?;
-        Ok(Item::Rejected(place, malformed))
+        Ok(Scanned::Rejected(place, malformed))
     }
 
-    fn item(&mut self, denial: Result<Option<Denial>, Malformed>, length: usize) -> Item {
+    fn item(&mut self, denial: Result<Option<Denial>, Malformed>, length: usize) -> Scanned {
         let item = match denial {
-            Ok(Some(denial)) => Item::Denial(Box::new(denial)),
-            Ok(None) => Item::Ignored,
-            Err(malformed) => Item::Rejected(self.place(), malformed),
+            Ok(Some(denial)) => Scanned::Denial(Box::new(denial)),
+            Ok(None) => Scanned::Ignored,
+            Err(malformed) => Scanned::Rejected(self.place(), malformed),
         };
         self.start += length;
         self.value_done();
         item
     }
 
-    fn rejected(&self, why: &str) -> Item {
-        Item::Rejected(self.place(), Malformed::Syntax(why.to_owned()))
+    fn rejected(&self, why: &str) -> Scanned {
+        Scanned::Rejected(self.place(), Malformed::Syntax(why.to_owned()))
     }
 
     /// Gives up what encloses this place and goes on with the next line that starts a
     /// value.
-    fn abandon(&mut self, why: &str) -> io::Result<Option<Item>> {
+    fn abandon(&mut self, why: &str) -> io::Result<Option<Scanned>> {
         let rejected = self.rejected(why);
         self.frames.clear();
         self.skip_to_next_line_with_a_value()?;
@@ -484,7 +484,7 @@ impl<R: Read> Scanner<R> {
 }
 
 impl<R: Read> Iterator for Scanner<R> {
-    type Item = io::Result<Item>;
+    type Item = io::Result<Scanned>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.finished {

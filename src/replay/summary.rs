@@ -145,7 +145,7 @@ impl Summary {
                 self.late += u64::from(handled.late);
             }
             Outcome::Duplicate => self.duplicate += 1,
-            Outcome::Saturated => self.saturated += 1,
+            Outcome::WindowFull => self.saturated += 1,
         }
     }
 }

@@ -6,19 +6,19 @@ pub mod sns;
 use std::convert::Infallible;
 
 use crate::detection::finding::Finding;
-use crate::weekly_digest::Digest;
+use crate::weekly_digest::WeeklyDigest;
 
-/// Sends findings. Two sinks implement it: SNS, and one that leaves them to its caller.
+/// Dispositions findings. Two sinks implement it: SNS, and one that leaves them to its caller.
 #[expect(async_fn_in_trait, reason = "each binary awaits one sink on one thread")]
 pub trait Sink {
     /// Why it failed.
     type Error;
 
-    /// Sends one finding.
+    /// Dispositions one finding.
     async fn publish(&self, finding: &Finding) -> Result<Receipt, Self::Error>;
 
-    /// Sends the digest of a week.
-    async fn publish_digest(&self, digest: &Digest) -> Result<(), Self::Error>;
+    /// Dispositions the digest of a week.
+    async fn publish_weekly_digest(&self, digest: &WeeklyDigest) -> Result<(), Self::Error>;
 
     /// Says once that more than `limit` alerts were due in this hour, `finding` being the
     /// first that is held back.
@@ -32,7 +32,7 @@ pub struct Receipt {
     pub chat_failed: bool,
 }
 
-/// Sends nothing: whoever replays gets the findings as the result of each delivery.
+/// Dispositions nothing: whoever replays gets the findings as the result of each delivery.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LeftToCaller;
 
@@ -43,7 +43,7 @@ impl Sink for LeftToCaller {
         Ok(Receipt::default())
     }
 
-    async fn publish_digest(&self, _: &Digest) -> Result<(), Infallible> {
+    async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), Infallible> {
         Ok(())
     }
 

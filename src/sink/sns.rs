@@ -17,7 +17,7 @@ use crate::alert::{Deployment, MachineFormat, chat, pager, storm};
 use crate::detection::finding::Finding;
 use crate::settings::Settings;
 use crate::text::Text;
-use crate::weekly_digest::Digest;
+use crate::weekly_digest::WeeklyDigest;
 
 /// SNS counts message and attributes; this leaves room for the attributes.
 const MAX_MESSAGE_BYTES: usize = 250 << 10;
@@ -99,7 +99,7 @@ impl<F: Fn() -> Client> SnsSink<F> {
         finish(request.subject(subject).message_structure("json")).await
     }
 
-    /// Sends to the chat topic, if there is one. The alert itself is out by then: an error
+    /// Dispositions to the chat topic, if there is one. The alert itself is out by then: an error
     /// here is told and does not send it again.
     async fn send_to_chat(&self, finding: &Finding, attributes: &[(&str, &str)]) -> Receipt {
         let Some(topic_arn) = &self.chat_topic_arn else { return Receipt::default() };
@@ -165,7 +165,7 @@ impl<F: Fn() -> Client> Sink for SnsSink<F> {
         Ok(self.send_to_chat(finding, &attributes).await)
     }
 
-    async fn publish_digest(&self, digest: &Digest) -> Result<(), SnsError> {
+    async fn publish_weekly_digest(&self, digest: &WeeklyDigest) -> Result<(), SnsError> {
         let json = alert::digest::json(digest).to_string();
         let message = Message {
             email: alert::digest::email(digest, &self.deployment),

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Admission, Claim, Kept, Pending, Received, Sent, Store, storm_key};
+use super::{Admission, Claim, Disposition, Outbox, Received, Store, StoredState, storm_key};
 use crate::cloudtrail::Denial;
 use crate::detection::{Decision, Outcome, Policy};
 use crate::text::Text;
@@ -15,7 +15,7 @@ use crate::weekly_digest::Listed;
 /// One state for each principal seen.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    kept: RefCell<HashMap<Text, Kept>>,
+    stored: RefCell<HashMap<Text, StoredState>>,
     alerts: RefCell<HashMap<Text, Alerts>>,
 }
 
@@ -28,44 +28,48 @@ struct Alerts {
 
 impl MemoryStore {
     /// The state of a principal, by its key.
-    pub fn kept(&self, key: &Text) -> Option<Kept> {
-        self.kept.borrow().get(key).cloned()
+    pub fn stored(&self, key: &Text) -> Option<StoredState> {
+        self.stored.borrow().get(key).cloned()
     }
 
     /// A store that holds these states.
-    pub fn holding(kept: impl IntoIterator<Item = Kept>) -> Self {
-        let kept = kept.into_iter().map(|kept| (kept.key.clone(), kept)).collect();
-        Self { kept: RefCell::new(kept), alerts: RefCell::default() }
+    pub fn holding(stored: impl IntoIterator<Item = StoredState>) -> Self {
+        let stored = stored.into_iter().map(|stored| (stored.key.clone(), stored)).collect();
+        Self { stored: RefCell::new(stored), alerts: RefCell::default() }
     }
 
     /// All states, in the order of their keys.
-    pub fn into_states(self) -> Vec<Kept> {
-        let mut kept: Vec<Kept> = self.kept.into_inner().into_values().collect();
-        kept.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        kept
+    pub fn into_states(self) -> Vec<StoredState> {
+        let mut stored: Vec<StoredState> = self.stored.into_inner().into_values().collect();
+        stored.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        stored
     }
 
     /// How many principals have a state.
     pub fn len(&self) -> usize {
-        self.kept.borrow().len()
+        self.stored.borrow().len()
     }
 
     /// Whether no principal has a state.
     pub fn is_empty(&self) -> bool {
-        self.kept.borrow().is_empty()
+        self.stored.borrow().is_empty()
     }
 
     /// Changes a state that is still as the caller read it.
-    fn change(&self, read: &Kept, change: impl FnOnce(&mut Kept)) -> Option<Kept> {
-        let mut all = self.kept.borrow_mut();
-        let kept = all.get_mut(&read.key)?;
-        let unchanged =
-            kept.state.alert_seq == read.state.alert_seq && kept.state.window == read.state.window;
+    fn change(
+        &self,
+        read: &StoredState,
+        change: impl FnOnce(&mut StoredState),
+    ) -> Option<StoredState> {
+        let mut all = self.stored.borrow_mut();
+        let stored = all.get_mut(&read.key)?;
+        let unchanged = stored.state.alert_seq == read.state.alert_seq
+            && stored.state.window == read.state.window;
         if unchanged {
-            change(kept);
-            kept.version += 1;
+            change(stored);
+            stored.version += 1;
         }
-        unchanged.then(|| kept.clone())
+        unchanged.then(|| stored.clone())
     }
 }
 
@@ -79,62 +83,71 @@ impl Store for MemoryStore {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Received, Infallible> {
-        let mut all = self.kept.borrow_mut();
-        let kept =
-            all.entry(denial.principal().key().clone()).or_insert_with(|| Kept::opened_by(denial));
-        if kept.is_expired(now) {
-            *kept = Kept::opened_by(denial);
+        let mut all = self.stored.borrow_mut();
+        let stored = all
+            .entry(denial.principal().key().clone())
+            .or_insert_with(|| StoredState::opened_by(denial));
+        if stored.is_expired(now) {
+            *stored = StoredState::opened_by(denial);
         }
-        let window = kept.state.window;
-        let outcome = kept.state.receive(denial, age, policy);
+        let window = stored.state.window;
+        let outcome = stored.state.receive(denial, age, policy);
         if outcome == Outcome::Counted {
-            kept.version += 1;
+            stored.version += 1;
         }
-        if kept.state.window != window {
-            *kept = kept.clone().renewed();
+        if stored.state.window != window {
+            *stored = stored.clone().renewed();
         }
-        Ok(Received { kept: kept.clone(), outcome })
+        Ok(Received { stored: stored.clone(), outcome })
     }
 
     async fn claim(
         &self,
-        kept: &Kept,
+        stored: &StoredState,
         decision: &Decision,
-        pending: Pending,
+        outbox: Outbox,
     ) -> Result<Claim, Infallible> {
-        let claimed = self.change(kept, |kept| {
-            kept.state.settle(decision);
-            kept.pending = Some(pending);
+        let claimed = self.change(stored, |stored| {
+            stored.state.settle(decision);
+            stored.outbox = Some(outbox);
         });
         Ok(match claimed {
-            Some(kept) => Claim::Won(kept),
-            None => Claim::Lost(self.kept(&kept.key).unwrap_or_else(|| kept.clone())),
+            Some(stored) => Claim::Won(stored),
+            None => Claim::Lost(self.stored(&stored.key).unwrap_or_else(|| stored.clone())),
         })
     }
 
-    async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), Infallible> {
-        self.change(kept, |kept| kept.state.episodes = decision.episodes);
+    async fn record_hit(
+        &self,
+        stored: &StoredState,
+        decision: &Decision,
+    ) -> Result<(), Infallible> {
+        self.change(stored, |stored| stored.state.episodes = decision.episodes);
         Ok(())
     }
 
-    async fn note_open(&self, _: &Pending, _: Timestamp) -> Result<(), Infallible> {
+    async fn record_open(&self, _: &Outbox, _: Timestamp) -> Result<(), Infallible> {
         Ok(())
     }
 
-    async fn note_for_digest(&self, _: &Pending, _: Listed) -> Result<(), Infallible> {
+    async fn record_for_weekly_digest(&self, _: &Outbox, _: Listed) -> Result<(), Infallible> {
         Ok(())
     }
 
-    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, Infallible> {
-        let confirmed = self.change(kept, |kept| {
-            kept.pending = None;
-            kept.suppressed += u64::from(sent != Sent::Published);
+    async fn confirm(
+        &self,
+        stored: &StoredState,
+        sent: Disposition,
+    ) -> Result<StoredState, Infallible> {
+        let confirmed = self.change(stored, |stored| {
+            stored.outbox = None;
+            stored.suppressed += u64::from(sent != Disposition::Published);
         });
-        Ok(confirmed.or_else(|| self.kept(&kept.key)).unwrap_or_else(|| kept.clone()))
+        Ok(confirmed.or_else(|| self.stored(&stored.key)).unwrap_or_else(|| stored.clone()))
     }
 
-    async fn read_again(&self, kept: Kept) -> Result<Kept, Infallible> {
-        Ok(self.kept(&kept.key).unwrap_or(kept))
+    async fn read_again(&self, stored: StoredState) -> Result<StoredState, Infallible> {
+        Ok(self.stored(&stored.key).unwrap_or(stored))
     }
 
     async fn admit_alert(

@@ -23,7 +23,7 @@ pub const RETENTION_DAYS: i64 = 90;
 
 /// A state as a store holds it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
+pub struct StoredState {
     /// The principal's key.
     pub key: Text,
     /// What the detector remembers.
@@ -31,7 +31,7 @@ pub struct Kept {
     /// Changes with every write.
     pub version: u64,
     /// The finding claimed last, until it is confirmed as sent.
-    pub pending: Option<Pending>,
+    pub outbox: Option<Outbox>,
     /// Epoch seconds until which findings are recorded and not sent.
     pub muted_until: i64,
     /// Findings recorded and not sent.
@@ -40,14 +40,14 @@ pub struct Kept {
     pub expires_at: i64,
 }
 
-impl Kept {
+impl StoredState {
     /// The state of a principal that was not known before.
     pub fn opened_by(denial: &Denial) -> Self {
         Self {
             key: denial.principal().key().clone(),
             state: PrincipalState::opened_by(denial),
             version: 0,
-            pending: None,
+            outbox: None,
             muted_until: 0,
             suppressed: 0,
             expires_at: 0,
@@ -73,14 +73,14 @@ impl Kept {
         if Window::containing(denial.time()) > self.state.window {
             let decision = decide_at_close(&self.state, policy);
             if let Some(report) = &decision.report {
-                if self.pending.is_some() {
+                if self.outbox.is_some() {
                     return self.state.receive_in_open_window(denial, age);
                 }
                 self.state.settle(&decision);
-                self.pending = Some(Pending {
+                self.outbox = Some(Outbox {
                     finding: Finding::new(&self.state, report, denial, policy),
-                    claimed_by: denial.digest(),
-                    claimed_at: now.as_second(),
+                    owner: denial.digest(),
+                    leased_at: now.as_second(),
                 });
             }
         }
@@ -97,20 +97,20 @@ impl Kept {
 
 /// A finding that was claimed and is not yet confirmed as sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pending {
+pub struct Outbox {
     /// The finding.
     pub finding: Finding,
     /// The event whose delivery claimed it.
-    pub claimed_by: EventDigest,
+    pub owner: EventDigest,
     /// When, in epoch seconds.
-    pub claimed_at: i64,
+    pub leased_at: i64,
 }
 
 /// What one delivery did to a state.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// The state after it.
-    pub kept: Kept,
+    pub stored: StoredState,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -119,35 +119,35 @@ pub struct Received {
 #[derive(Clone, Debug)]
 pub enum Claim {
     /// It is ours to publish. The state holds it as pending.
-    Won(Kept),
+    Won(StoredState),
     /// The state was changed by another. It must be assessed again.
-    Lost(Kept),
+    Lost(StoredState),
 }
 
 /// What happens to a finding that was claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum Disposition {
     /// It was published.
     Published,
     /// It was recorded and held back by the storm guard.
-    Suppressed,
+    RateLimited,
     /// It was recorded, and its principal is muted.
     Muted,
     /// It was recorded, and says what was told of a broken workload.
-    Repeated,
+    Held,
     /// It was recorded, and the detector runs in shadow mode.
     Shadowed,
 }
 
-impl Sent {
+impl Disposition {
     /// Why a finding is listed in the digest, if it is.
     pub fn listed(self, finding: &Finding) -> Option<Listed> {
         match self {
             Self::Published => (finding.severity == Severity::Low).then_some(Listed::Low),
-            Self::Suppressed => Some(Listed::HeldBack),
+            Self::RateLimited => Some(Listed::RateLimited),
             Self::Muted => Some(Listed::Muted),
-            Self::Repeated => Some(Listed::Repeated),
-            Self::Shadowed => Some(Listed::Shadow),
+            Self::Held => Some(Listed::Held),
+            Self::Shadowed => Some(Listed::Shadowed),
         }
     }
 }
@@ -183,28 +183,40 @@ pub trait Store {
     /// alert number or its open window changed meanwhile.
     async fn claim(
         &self,
-        kept: &Kept,
+        stored: &StoredState,
         decision: &Decision,
-        pending: Pending,
+        outbox: Outbox,
     ) -> Result<Claim, Self::Error>;
 
     /// Stores the episodes of a decision that reports nothing.
-    async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), Self::Error>;
+    async fn record_hit(
+        &self,
+        stored: &StoredState,
+        decision: &Decision,
+    ) -> Result<(), Self::Error>;
 
     /// Notes the episode of a finding that is about to be sent, so that its end can be told. A
     /// replay tells no ends.
-    async fn note_open(&self, pending: &Pending, now: Timestamp) -> Result<(), Self::Error>;
+    async fn record_open(&self, outbox: &Outbox, now: Timestamp) -> Result<(), Self::Error>;
 
     /// Notes a finding for the digest of its week. The same finding is noted once, however often
     /// that is asked for. A replay has no digest.
-    async fn note_for_digest(&self, pending: &Pending, listed: Listed) -> Result<(), Self::Error>;
+    async fn record_for_weekly_digest(
+        &self,
+        outbox: &Outbox,
+        listed: Listed,
+    ) -> Result<(), Self::Error>;
 
     /// Takes a pending finding away, if it is still the one of this state, and gives the
     /// state as it then is.
-    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, Self::Error>;
+    async fn confirm(
+        &self,
+        stored: &StoredState,
+        sent: Disposition,
+    ) -> Result<StoredState, Self::Error>;
 
     /// The state as it is after a short while, in which another invocation may be done.
-    async fn read_again(&self, kept: Kept) -> Result<Kept, Self::Error>;
+    async fn read_again(&self, stored: StoredState) -> Result<StoredState, Self::Error>;
 
     /// Admits an alert, by its finding's id, to those of the hour of `now`, of which at most
     /// `limit` are sent. The same id gets the same answer, however often it asks.

@@ -14,16 +14,16 @@ use rattle::alert::email::Email;
 use rattle::alert::{Deployment, storm};
 use rattle::detection::Outcome;
 use rattle::detection::finding::Finding;
-use rattle::engine::Detector;
+use rattle::engine::Engine;
 use rattle::lambda::{Failure, Rejection};
 use rattle::settings::Settings;
 use rattle::sink::{LeftToCaller, Receipt, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::store::dynamodb::{decode, encode, expression, item};
 use rattle::store::memory::MemoryStore;
-use rattle::store::{Pending, Store as _, storm_key};
+use rattle::store::{Outbox, Store as _, storm_key};
 use rattle::text::Text;
-use rattle::weekly_digest::Digest;
+use rattle::weekly_digest::WeeklyDigest;
 use serde_json::{Value, json};
 
 use crate::dynamodb::{run, settings};
@@ -54,7 +54,7 @@ fn number(item: &item::Item, name: &str) -> i64 {
 #[test]
 fn ten_thousand_fresh_session_names_of_a_role_are_one_baseline() {
     run(async {
-        let detector = Detector::new(MemoryStore::default(), LeftToCaller, settings());
+        let engine = Engine::new(MemoryStore::default(), LeftToCaller, settings());
         let mut keys = BTreeSet::new();
         for i in 0..10_000_i64 {
             let session = match i % 3 {
@@ -69,14 +69,14 @@ fn ten_thousand_fresh_session_names_of_a_role_are_one_baseline() {
                 json!(format!("arn:aws:sts::111122223333:assumed-role/ci-deploy/{session}"));
             let denial = parse(&record).unwrap().unwrap();
             let handled =
-                detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+                engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
             let finding = handled.finding.iter();
             keys.extend(finding.map(|finding| finding.principal.principal.key().to_string()));
         }
-        assert_eq!(detector.store().len(), 1);
+        assert_eq!(engine.store().len(), 1);
         let key = Text::new("111122223333#AROAEXAMPLECIDEPLOY01", 256);
         assert_eq!(keys, BTreeSet::from([key.to_string()]), "all findings are about the role");
-        let kept = detector.store().kept(&key).unwrap();
+        let kept = engine.store().stored(&key).unwrap();
         // 33 full windows of 300 seconds, 256 denials each, and the one that is open.
         assert_eq!(kept.state.denials[2], 33 * 256 + 100);
         assert!(crate::dynamodb::size(&encode::encode(&kept)) <= MAX_ITEM_BYTES);
@@ -109,14 +109,14 @@ fn any_number_of_principals_leave_items_that_expire_and_a_small_process() {
     let (faults, puts) = (Arc::default(), Arc::default());
     run(async {
         let store = DynamoDbStore::new(forgetful_table(&faults, &puts), "forgetful");
-        let detector = Detector::new(store, LeftToCaller, settings());
+        let engine = Engine::new(store, LeftToCaller, settings());
         let mut most = 0;
         for i in 0..PRINCIPALS {
             let denial = denial_by(&format!("AIDAEXAMPLE{i}"), i64::from(i % 300), "prod/db");
-            let handled = detector.handle(&denial, SignedDuration::ZERO, denial.time()).await;
+            let handled = engine.handle(&denial, SignedDuration::ZERO, denial.time()).await;
             assert_eq!(handled.unwrap().outcome, Outcome::Counted);
             if i % 1_000 == 499 {
-                most = most.max(held_states(detector.store()));
+                most = most.max(held_states(engine.store()));
             }
         }
         assert!((1..=512).contains(&most), "{most} states are remembered");
@@ -158,7 +158,7 @@ impl Sink for Counting {
         Ok(Receipt::default())
     }
 
-    async fn publish_digest(&self, _: &Digest) -> Result<(), Infallible> {
+    async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), Infallible> {
         unreachable!("no digest is asked for")
     }
 
@@ -174,7 +174,7 @@ fn a_hundred_thousand_enumerations_send_the_hours_limit_and_one_word_about_the_r
     const PRINCIPALS: u32 = 100_000;
     run(async {
         let sent = Counting::default();
-        let detector = Detector::new(MemoryStore::default(), sent.clone(), settings());
+        let engine = Engine::new(MemoryStore::default(), sent.clone(), settings());
         let secrets: Vec<String> = (0..5).map(|i| format!("s{i}")).collect();
         let (mut findings, mut held_back) = (0, 0);
         for i in 0..PRINCIPALS {
@@ -184,12 +184,12 @@ fn a_hundred_thousand_enumerations_send_the_hours_limit_and_one_word_about_the_r
             record["userIdentity"] = json!({"type": "IAMUser", "principalId": format!("AIDA{i}")});
             let denial = parse(&record).unwrap().unwrap();
             let handled =
-                detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+                engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
             findings += u32::from(handled.finding.is_some());
             held_back += handled.sends.suppressed;
         }
         let limit = settings().max_alerts_per_hour;
-        assert_eq!((findings, detector.store().len()), (PRINCIPALS, PRINCIPALS as usize));
+        assert_eq!((findings, engine.store().len()), (PRINCIPALS, PRINCIPALS as usize));
         assert_eq!((sent.alerts.get(), sent.storms.get()), (limit, 1));
         assert_eq!(held_back, PRINCIPALS - limit, "each is recorded");
     });
@@ -201,17 +201,17 @@ fn every_item_of_the_table_expires() {
         let client = table("expires").await;
         let settings = Settings { max_alerts_per_hour: 1, weekly_digest: true, ..settings() };
         let store = DynamoDbStore::new(client.clone(), "expires");
-        let detector = Detector::new(store, LeftToCaller, settings);
+        let engine = Engine::new(store, LeftToCaller, settings);
         // Every kind of write: an item is made, counted in, rolled on, a finding is claimed,
         // confirmed, held back, a hit is noted, the hour's alerts are counted, a storm announced,
         // an episode noted, and for the digest what was held back and ignored.
         for principal in ["AIDAEXAMPLE1", "AIDAEXAMPLE2", "AIDAEXAMPLE3"] {
             for i in 0..12 {
                 let denial = denial_by(principal, i * 60, &format!("s{i}"));
-                detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+                engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
             }
         }
-        detector.store().add_ignored("*", 1, MONDAY).await.unwrap();
+        engine.store().add_ignored("*", 1, MONDAY).await.unwrap();
         let items = scan(&client, "expires").await;
         assert_eq!(items.len(), 3 + 1 + 1 + 2 + 1);
         assert!(items.iter().any(|item| item.contains_key("storm")));
@@ -228,16 +228,16 @@ fn no_update_makes_an_item_that_never_expires() {
         (expression::COUNT, expression::COUNTS),
         (expression::COUNT_SECRETS, expression::COUNTS),
         (expression::CLAIM, expression::IS_CLAIMABLE),
-        (expression::NOTE_HIT[0], expression::IS_ASSESSED),
-        (expression::NOTE_HIT[1], expression::IS_ASSESSED),
-        (expression::NOTE_HITS, expression::IS_ASSESSED),
+        (expression::RECORD_HIT[0], expression::IS_ASSESSED),
+        (expression::RECORD_HIT[1], expression::IS_ASSESSED),
+        (expression::RECORD_HITS, expression::IS_ASSESSED),
         (expression::CONFIRM, expression::IS_OURS),
         (expression::SUPPRESS, expression::IS_OURS),
         (expression::ADMIT, expression::IS_ADMITTED),
         (expression::ANNOUNCE, expression::IS_ANNOUNCER),
-        (expression::NOTE_NEW_EPISODE, expression::IS_NEW_EPISODE),
-        (expression::NOTE_EPISODE, expression::IS_SAME_EPISODE),
-        (expression::NOTE_READ, expression::IS_READABLE),
+        (expression::RECORD_NEW_EPISODE, expression::IS_NEW_EPISODE),
+        (expression::RECORD_EPISODE, expression::IS_SAME_EPISODE),
+        (expression::RECORD_READ, expression::IS_READABLE),
         (expression::CLAIM_LET_IN, expression::IS_LET_IN_CLAIMABLE),
         (expression::CONFIRM_LET_IN, expression::IS_LET_IN),
         (expression::LOOK_AGAIN, expression::IS_SAME_FINDING),
@@ -254,17 +254,14 @@ fn no_update_makes_an_item_that_never_expires() {
 #[test]
 fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
     run(async {
-        let detector = Detector::new(MemoryStore::default(), LeftToCaller, settings());
+        let engine = Engine::new(MemoryStore::default(), LeftToCaller, settings());
         let secrets: Vec<String> = (0..5).map(|i| format!("s{i}")).collect();
         let denial = parse(&record(MONDAY as f64, "e", &secrets)).unwrap().unwrap();
-        let handled = detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        let handled = engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
         let finding = handled.finding.unwrap();
-        let mut kept = detector.store().kept(denial.principal().key()).unwrap();
-        kept.pending = Some(Pending {
-            finding: finding.clone(),
-            claimed_by: denial.digest(),
-            claimed_at: MONDAY,
-        });
+        let mut kept = engine.store().stored(denial.principal().key()).unwrap();
+        kept.outbox =
+            Some(Outbox { finding: finding.clone(), owner: denial.digest(), leased_at: MONDAY });
         let good = encode::encode(&kept);
         assert_eq!(decode::decode(&good).unwrap(), kept);
 
@@ -298,7 +295,7 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
         }
         for text in ["/principal/principal/name", "/principal/session", "/evidence/0/secret"] {
             let kept = waiting(text, &"x\n".repeat(4 << 10)).unwrap();
-            assert_body(&Email::about(&kept.pending.unwrap().finding, &Deployment::default()).body);
+            assert_body(&Email::about(&kept.outbox.unwrap().finding, &Deployment::default()).body);
         }
     });
 }
@@ -342,13 +339,13 @@ fn an_event_of_tomorrow_or_of_years_ago_moves_no_window() {
 fn a_principal_first_seen_in_an_event_of_years_ago_gets_no_history_from_it() {
     run(async {
         let client = table("ancient").await;
-        let detector =
-            Detector::new(DynamoDbStore::new(client.clone(), "ancient"), LeftToCaller, settings());
+        let engine =
+            Engine::new(DynamoDbStore::new(client.clone(), "ancient"), LeftToCaller, settings());
         let now = at(MONDAY);
         for (i, years) in [12, 5, 1, 0].into_iter().enumerate() {
             let denial = denial_by("AIDAEXAMPLE", -years * 365 * 86_400, &format!("s{i}"));
             let age = now.duration_since(denial.time());
-            let handled = detector.handle(&denial, age, now).await.unwrap();
+            let handled = engine.handle(&denial, age, now).await.unwrap();
             assert_eq!((handled.outcome, handled.finding), (Outcome::Counted, None));
         }
         let item = get(&client, "ancient", "111122223333#AIDAEXAMPLE").await.unwrap();
@@ -363,16 +360,13 @@ fn a_principal_first_seen_in_an_event_of_years_ago_gets_no_history_from_it() {
 fn a_flood_of_one_principal_stops_writing_at_the_cap() {
     run(async {
         let client = table("one-flood").await;
-        let detector = Detector::new(
-            DynamoDbStore::new(client.clone(), "one-flood"),
-            LeftToCaller,
-            settings(),
-        );
+        let engine =
+            Engine::new(DynamoDbStore::new(client.clone(), "one-flood"), LeftToCaller, settings());
         let key = "111122223333#AIDAFLOOD";
         let mut writes = 0;
         for i in 0..2_000 {
             let denial = denial_by("AIDAFLOOD", i / 20, &format!("s{i}"));
-            detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
             if i == 400 {
                 writes = number(&get(&client, "one-flood", key).await.unwrap(), "version");
             }
@@ -419,10 +413,10 @@ fn a_principal_named_like_an_internal_key_cannot_touch_it() {
     run(async {
         let client = table("internal").await;
         let store = DynamoDbStore::new(client.clone(), "internal");
-        let detector = Detector::new(store, LeftToCaller, settings());
+        let engine = Engine::new(store, LeftToCaller, settings());
         let now = at(MONDAY);
         let internal = storm_key(now);
-        detector.store().admit_alert("a finding", 60, now).await.unwrap();
+        engine.store().admit_alert("a finding", 60, now).await.unwrap();
         let before = get(&client, "internal", internal.as_str()).await.unwrap();
         let mut delivered = 0;
         for text in [internal.as_str(), "#storm#", &format!("\u{0}{internal}"), "unknown#storm#1"] {
@@ -438,7 +432,7 @@ fn a_principal_named_like_an_internal_key_cannot_touch_it() {
                         key.starts_with("111122223333#") || key.starts_with("unknown#"),
                         "{key} does not begin with its account"
                     );
-                    detector.handle(&denial, SignedDuration::ZERO, now).await.unwrap();
+                    engine.handle(&denial, SignedDuration::ZERO, now).await.unwrap();
                     delivered += 1;
                 }
             }

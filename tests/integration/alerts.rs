@@ -5,11 +5,11 @@ use rattle::alert::machine::rattle::FindingLine;
 use rattle::alert::machine::{asff, ocsf};
 use rattle::alert::{self, Deployment, chat, pager, sms::sms, storm, subject};
 use rattle::cloudtrail::principal::Principal;
-use rattle::detection::finding::{Finding, Reads, Severity, Status, Totals};
-use rattle::replay::scanner::{Item, Scanner};
+use rattle::detection::finding::{EpisodeSummary, Finding, Reads, Severity, Status};
+use rattle::replay::scanner::{Scanned, Scanner};
 use rattle::replay::sources::Source;
 use rattle::text::Text;
-use rattle::weekly_digest::{Digest, Listed, Week};
+use rattle::weekly_digest::{Listed, Week, WeeklyDigest};
 use serde_json::{Value, json};
 
 use crate::support::{InMemory, MONDAY, denial_of, parse, project_file, record};
@@ -52,7 +52,9 @@ pub fn findings(trace: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in Source::find(&[path]).unwrap() {
         for item in Scanner::new(source.open(&std::sync::Arc::default()).unwrap()) {
-            let Item::Denial(denial) = item.unwrap() else { panic!("{trace} holds only denials") };
+            let Scanned::Denial(denial) = item.unwrap() else {
+                panic!("{trace} holds only denials")
+            };
             let age = jiff::SignedDuration::ZERO;
             findings.extend(store.deliver(&denial, age).finding);
         }
@@ -65,7 +67,7 @@ fn goldens() -> Vec<Finding> {
     let mut goldens = Vec::new();
     for (trace, place) in [("attack-fast", 2), ("attack-slow", 0), ("benign-retry-storm", 0)] {
         let finding = findings(trace).swap_remove(place);
-        let totals = Totals {
+        let totals = EpisodeSummary {
             severity: finding.severity,
             denials: finding.denials.day + 7,
             secrets: finding.distinct_secrets.unwrap_or(finding.secrets.day),
@@ -87,20 +89,20 @@ pub fn let_in(finding: &Finding) -> Finding {
     let secrets = ["prod/orders/db", "prod/payments/api-key"].map(|name| Text::new(name, 64));
     let (first, last) = (finding.last_denial + 95, finding.last_denial + 140);
     let reads = Reads { denied: 51, read: 2, secrets: secrets.into(), first, last };
-    Finding::let_in(finding, reads, finding.region.clone())
+    Finding::access_after_denial(finding, reads, finding.region.clone())
 }
 
 #[test]
 fn the_digest_of_a_week_is_as_recorded() {
     let week = Week::before(MONDAY);
-    let mut digest = Digest::of(week);
+    let mut digest = WeeklyDigest::of(week);
     let text = |text: &str| Text::new(text, 256);
     for (listed, principal, time, what) in [
         (Listed::Muted, "role batch-import", 100, "9 denied reads of 7 secrets in 5 minutes"),
         (Listed::Muted, "role batch-import", 900, "12 denied reads of 9 secrets in 1 hour"),
         (Listed::Low, "role thumbs", 200, "40 denied reads of 1 secret in one UTC day"),
-        (Listed::Repeated, "role thumbs", 300, "41 denied reads of 1 secret in one UTC day"),
-        (Listed::HeldBack, "user jane", 400, "5 denied reads of 5 secrets in 5 minutes"),
+        (Listed::Held, "role thumbs", 300, "41 denied reads of 1 secret in one UTC day"),
+        (Listed::RateLimited, "user jane", 400, "5 denied reads of 5 secrets in 5 minutes"),
     ] {
         digest.add_finding(listed, text(principal), week.begin() + time, text(what));
     }
@@ -110,7 +112,7 @@ fn the_digest_of_a_week_is_as_recorded() {
     for i in 0..30 {
         let principal = text(&format!("role r{i} https://evil.example/ {}", "x".repeat(200)));
         let what = text("6 denied reads of 6 secrets in 5 minutes");
-        many.add_finding(Listed::Shadow, principal, week.end(), what);
+        many.add_finding(Listed::Shadowed, principal, week.end(), what);
         many.add_ignored(text(&format!("arn:{i}:{}", "*".repeat(240))), 9_999_999_999);
     }
     let mut settings = insta::Settings::clone_current();
@@ -120,7 +122,7 @@ fn the_digest_of_a_week_is_as_recorded() {
     settings.bind(|| {
         for (name, digest) in [
             ("digest", &digest),
-            ("digest-of-nothing", &Digest::of(week)),
+            ("digest-of-nothing", &WeeklyDigest::of(week)),
             ("digest-of-much", &many),
         ] {
             let Email { subject, body } = alert::digest::email(digest, &deployment());
@@ -226,7 +228,7 @@ fn an_alarm_has_one_name_for_each_principal_and_one_name_only() {
 fn the_end_of_an_episode_has_its_highest_severity() {
     let last = findings("attack-fast").swap_remove(1);
     assert_eq!(last.severity, Severity::Medium);
-    let totals = Totals {
+    let totals = EpisodeSummary {
         severity: Severity::High,
         denials: 60,
         secrets: 50,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use rattle::cloudtrail::{Denial, Malformed};
-use rattle::replay::scanner::{Item, Scanner};
+use rattle::replay::scanner::{Scanned, Scanner};
 use serde_json::{Value, json};
 
 use crate::support::{MONDAY, parse, project_file, record};
@@ -45,10 +45,10 @@ fn the_sample_envelopes() {
     assert!(files.len() >= 14);
     for file in files {
         let content = std::fs::File::open(&file).unwrap();
-        let items: Vec<Item> = Scanner::new(content).map(Result::unwrap).collect();
+        let items: Vec<Scanned> = Scanner::new(content).map(Result::unwrap).collect();
         let [item] = &items[..] else { panic!("{} holds one envelope", file.display()) };
         let _ = writeln!(text, "{}", file.file_stem().unwrap().to_str().unwrap());
-        let Item::Denial(denial) = item else {
+        let Scanned::Denial(denial) = item else {
             let _ = writeln!(text, "  {item:?}");
             continue;
         };

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use rattle::replay::scanner::{Item, Place, Scanner};
+use rattle::replay::scanner::{Place, Scanned, Scanner};
 use serde_json::{Value, json};
 
 use crate::support::{MONDAY, envelope, record};
@@ -19,11 +19,12 @@ impl Read for Trickle<'_> {
     }
 }
 
-fn scan(text: impl AsRef<[u8]>) -> Vec<Item> {
+fn scan(text: impl AsRef<[u8]>) -> Vec<Scanned> {
     let text = text.as_ref();
-    let at_once: Vec<Item> = Scanner::new(text).map(Result::unwrap).collect();
+    let at_once: Vec<Scanned> = Scanner::new(text).map(Result::unwrap).collect();
     for size in [1, 7, 4096] {
-        let trickled: Vec<Item> = Scanner::new(Trickle(text, size)).map(Result::unwrap).collect();
+        let trickled: Vec<Scanned> =
+            Scanner::new(Trickle(text, size)).map(Result::unwrap).collect();
         assert_eq!(format!("{at_once:?}"), format!("{trickled:?}"), "{size} bytes at a time");
     }
     at_once
@@ -31,17 +32,17 @@ fn scan(text: impl AsRef<[u8]>) -> Vec<Item> {
 
 /// `d` for a denial, `-` for another record, `!` for a rejection.
 fn shape(text: impl AsRef<[u8]>) -> String {
-    let letter = |item: &Item| match item {
-        Item::Denial(_) => 'd',
-        Item::Ignored => '-',
-        Item::Rejected(..) => '!',
+    let letter = |item: &Scanned| match item {
+        Scanned::Denial(_) => 'd',
+        Scanned::Ignored => '-',
+        Scanned::Rejected(..) => '!',
     };
     scan(text).iter().map(letter).collect()
 }
 
 fn rejections(text: impl AsRef<[u8]>) -> Vec<(u64, u64, String)> {
-    let rejection = |item: Item| match item {
-        Item::Rejected(Place { line, byte }, error) => Some((line, byte, error.to_string())),
+    let rejection = |item: Scanned| match item {
+        Scanned::Rejected(Place { line, byte }, error) => Some((line, byte, error.to_string())),
         _ => None,
     };
     scan(text).into_iter().filter_map(rejection).collect()
@@ -189,7 +190,7 @@ fn what_cannot_be_decoded_does_not_hide_a_denial() {
         for (open, close) in [(&b""[..], &b""[..]), (b"{\"Records\":[", b"]}"), (b"[", b"]")] {
             let text = [open, &record, close].concat();
             let items = scan(&text);
-            let [Item::Denial(denial)] = &items[..] else { panic!("{broken:?}: {items:?}") };
+            let [Scanned::Denial(denial)] = &items[..] else { panic!("{broken:?}: {items:?}") };
             let name = denial.secrets().first().unwrap().name().to_string();
             assert!(name.starts_with("prod/\\u{fffd}"), "{name}");
         }

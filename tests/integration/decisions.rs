@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use rattle::cloudtrail::secret_set::{Bucket, SecretSet};
 use rattle::detection::baseline::Axis;
-use rattle::detection::state::{Episode, PrincipalState, Told};
+use rattle::detection::state::{Episode, PrincipalState, Reported};
 use rattle::detection::{Assessment, Decision, Policy, Scale, Signal, Window, decide};
 
 use crate::support::{MONDAY, denial, denial_of};
@@ -86,7 +86,7 @@ fn growth_is_measured_in_what_was_not_yet_told() {
     let mut state = quiet_state();
     state.denials = [0, 1_040, 1_040];
     state.episodes[Signal::Denials as usize] = episode(5, 1, 100);
-    state.told = Told { hour: [50, 0], day: [50, 0] };
+    state.told = Reported { hour: [50, 0], day: [50, 0] };
     // 1,040 is more than ten times 100, the 990 that are new are not.
     assert_eq!(decided_on_denials(&state, &Policy::default()).report, None);
     state.denials = [0, 1_050, 1_050];
@@ -101,7 +101,7 @@ fn a_report_of_secrets_also_covers_the_denials_that_came_with_it() {
     let mut state = quiet_state();
     state.secrets = buckets(0..12);
     state.denials = [12, 60, 70];
-    state.told = Told { hour: [20, 0], day: [20, 0] };
+    state.told = Reported { hour: [20, 0], day: [20, 0] };
     let decision = decided(&state, &Policy::default());
     assert_eq!(reported(&decision), Some((Signal::Secrets, Scale::FiveMinutes, 12)));
     let [denials, secrets] = decision.episodes;
@@ -111,7 +111,7 @@ fn a_report_of_secrets_also_covers_the_denials_that_came_with_it() {
     assert_eq!(denials.hit_window, Some(state.window), "60 in the hour are a hit of their own");
     assert_eq!(
         decision.told,
-        Told { hour: [60, 12], day: [70, 12] },
+        Reported { hour: [60, 12], day: [70, 12] },
         "all counts of both signals are told"
     );
 }
@@ -152,7 +152,7 @@ fn a_secrets_episode_keeps_denials_quiet() {
 fn what_was_told_is_not_told_again_when_the_episode_is_over() {
     let mut state = quiet_state();
     state.denials = [1, 60, 60];
-    state.told = Told { hour: [59, 0], day: [59, 0] };
+    state.told = Reported { hour: [59, 0], day: [59, 0] };
     state.episodes[Signal::Denials as usize] = episode(40, 40, 59);
     let decision = decided_on_denials(&state, &Policy::default());
     assert_eq!(decision.report, None, "one more denial is no hit by itself");
@@ -169,12 +169,12 @@ fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_told() {
     // A baseline that is used to this: no score near the threshold.
     state.baselines[Signal::Secrets as usize][Scale::Day as usize].sum = 400.0;
     state.baselines[Signal::Secrets as usize][Scale::Day as usize].sum_of_squares = 12_000.0;
-    state.told = Told { hour: [0, 0], day: [0, 29] };
+    state.told = Reported { hour: [0, 0], day: [0, 29] };
     let decision = decided(&state, &policy);
     assert_eq!(reported(&decision), Some((Signal::Secrets, Scale::Day, 30)));
     assert!(decision.report.unwrap().sigma < policy.secrets.threshold);
 
-    state.told = Told { hour: [0, 0], day: [0, 30] };
+    state.told = Reported { hour: [0, 0], day: [0, 30] };
     state.secrets = buckets(0..2);
     assert_eq!(decided(&state, &policy).report, None, "once is enough");
 }
@@ -183,13 +183,13 @@ fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_told() {
 fn the_row_with_the_highest_whole_score_is_tested_alone() {
     let mut state = quiet_state();
     state.denials = [60, 5_000, 5_000];
-    state.told = Told { hour: [4_900, 0], day: [0, 0] };
+    state.told = Reported { hour: [4_900, 0], day: [0, 0] };
     state.episodes[Signal::Denials as usize] = episode(5, 1, 20);
     let assessment = Assessment::of(&state, &Policy::default());
     let [five_minutes, hour, day] = assessment.of_signal(Signal::Denials) else { panic!() };
     assert!(hour.sigma() > five_minutes.sigma() && hour.sigma() > day.sigma());
     // Sixty in 5 minutes and 5,000 in a day would be ten times 20, the hour's 100 are not.
-    assert_eq!(hour.untold(), 100);
+    assert_eq!(hour.unreported(), 100);
     assert_eq!(decided_on_denials(&state, &Policy::default()).report, None);
 }
 

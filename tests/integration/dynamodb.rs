@@ -16,15 +16,15 @@ use proptest::test_runner::{Config, TestRunner};
 use rattle::cloudtrail::Denial;
 use rattle::detection::finding::Finding;
 use rattle::detection::{Outcome, Policy};
-use rattle::engine::{Detector, DetectorError};
-use rattle::replay::scanner::{Item as Scanned, Scanner};
+use rattle::engine::{Engine, EngineError};
+use rattle::replay::scanner::{Scanned, Scanner};
 use rattle::settings::Settings;
 use rattle::sink::{LeftToCaller, Receipt, Sink};
 use rattle::store::dynamodb::{DynamoDbError, DynamoDbStore, Usage, expression};
 use rattle::store::dynamodb::{decode, encode, item};
 use rattle::store::memory::MemoryStore;
-use rattle::store::{Admission, Kept, Store};
-use rattle::weekly_digest::{Digest, Week};
+use rattle::store::{Admission, Store, StoredState};
+use rattle::weekly_digest::{Week, WeeklyDigest};
 
 use crate::local_aws::{strict_table, table};
 use crate::properties::history;
@@ -38,8 +38,8 @@ pub fn settings() -> Settings {
     Settings::read([]).unwrap()
 }
 
-fn in_dynamodb(client: &Client, table: &str) -> Detector<DynamoDbStore, LeftToCaller> {
-    Detector::new(DynamoDbStore::new(client.clone(), table), LeftToCaller, settings())
+fn in_dynamodb(client: &Client, table: &str) -> Engine<DynamoDbStore, LeftToCaller> {
+    Engine::new(DynamoDbStore::new(client.clone(), table), LeftToCaller, settings())
 }
 
 /// Delivers to both stores and compares what each delivery led to, then the states.
@@ -48,7 +48,7 @@ async fn assert_parity(
     table: &str,
     deliveries: impl IntoIterator<Item = (Denial, SignedDuration)>,
 ) -> (u32, Usage) {
-    let memory = Detector::new(MemoryStore::default(), LeftToCaller, settings());
+    let memory = Engine::new(MemoryStore::default(), LeftToCaller, settings());
     let dynamodb = in_dynamodb(client, table);
     let mut keys = BTreeSet::new();
     let mut count = 0;
@@ -64,10 +64,10 @@ async fn assert_parity(
     }
     let usage = dynamodb.store().take_usage();
     for key in keys {
-        let expected = memory.store().kept(&key).unwrap();
+        let expected = memory.store().stored(&key).unwrap();
         let actual = dynamodb.store().read(&key).await.unwrap().unwrap();
         assert_eq!(actual.state, expected.state, "{key}");
-        assert_eq!(actual.pending, None);
+        assert_eq!(actual.outbox, None);
     }
     (count, usage)
 }
@@ -146,11 +146,11 @@ fn a_state_that_expired_is_none() {
 fn inside_a_window_a_denial_is_one_request() {
     run(async {
         let client = table("window").await;
-        let detector = in_dynamodb(&client, "window");
+        let engine = in_dynamodb(&client, "window");
         let handle = async |i: i64| {
             let denial = denial_of(MONDAY + i, &format!("e{i}"), "prod/db");
-            detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
-            detector.store().take_usage()
+            engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            engine.store().take_usage()
         };
         assert_eq!(handle(0).await.requests, 2, "the first finds no item and puts one");
         for i in 1..20 {
@@ -171,7 +171,7 @@ impl Sink for Mailbox {
         Ok(Receipt::default())
     }
 
-    async fn publish_digest(&self, _: &Digest) -> Result<(), Infallible> {
+    async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), Infallible> {
         unreachable!("no digest is asked for")
     }
 
@@ -185,7 +185,7 @@ struct Burst {
     outcomes: HashMap<&'static str, u32>,
     requests: u32,
     findings: Vec<Finding>,
-    kept: Kept,
+    stored: StoredState,
 }
 
 /// Delivers the denials through as many invocations at once, each with its own store.
@@ -200,17 +200,16 @@ fn burst(name: &str, denials: Vec<Denial>, invocations: usize) -> Burst {
         let local = tokio::task::LocalSet::new();
         let invocation = |_| {
             let store = DynamoDbStore::new(client.clone(), name);
-            let detector = Detector::new(store, mailbox.clone(), settings());
+            let engine = Engine::new(store, mailbox.clone(), settings());
             let queue = queue.clone();
             local.spawn_local(async move {
                 let mut outcomes: HashMap<&'static str, u32> = HashMap::new();
                 loop {
                     let Some(denial) = queue.borrow_mut().next() else { break };
-                    let handled =
-                        detector.handle(&denial, SignedDuration::ZERO, now).await.unwrap();
+                    let handled = engine.handle(&denial, SignedDuration::ZERO, now).await.unwrap();
                     *outcomes.entry(handled.outcome.name()).or_default() += 1;
                 }
-                (outcomes, detector.store().take_usage().requests)
+                (outcomes, engine.store().take_usage().requests)
             })
         };
         let tasks: Vec<_> = (0..invocations).map(invocation).collect();
@@ -218,7 +217,7 @@ fn burst(name: &str, denials: Vec<Denial>, invocations: usize) -> Burst {
             outcomes: HashMap::new(),
             requests: 0,
             findings: Vec::new(),
-            kept: Kept::opened_by(&denial_of(MONDAY, "none", "none")),
+            stored: StoredState::opened_by(&denial_of(MONDAY, "none", "none")),
         };
         local
             .run_until(async {
@@ -232,7 +231,7 @@ fn burst(name: &str, denials: Vec<Denial>, invocations: usize) -> Burst {
             })
             .await;
         burst.findings.clone_from(&mailbox.0.borrow());
-        burst.kept = DynamoDbStore::new(client, name).read(&key).await.unwrap().unwrap();
+        burst.stored = DynamoDbStore::new(client, name).read(&key).await.unwrap().unwrap();
         burst
     })
 }
@@ -246,18 +245,18 @@ fn over_a_boundary(count: i64) -> Vec<Denial> {
 fn concurrent_denials_over_a_boundary_are_each_counted_once_with_one_alert() {
     let burst = burst("concurrent", over_a_boundary(120), 24);
     assert_eq!(burst.outcomes, HashMap::from([("counted", 120)]));
-    let state = &burst.kept.state;
+    let state = &burst.stored.state;
     assert_eq!(state.denials[2], 120);
     assert_eq!(state.ids.len() + state.ids_before.len(), 120);
     assert_eq!(burst.findings.len(), 1, "{:?}", burst.findings);
     assert_eq!(state.alert_seq, 1);
-    assert_eq!(burst.kept.pending, None);
+    assert_eq!(burst.stored.outbox, None);
 }
 
 #[test]
 fn a_thousand_concurrent_denials_are_each_counted_once_or_saturated() {
     let burst = burst("thousand", over_a_boundary(1_000), 16);
-    let state = &burst.kept.state;
+    let state = &burst.stored.state;
     let counted = burst.outcomes["counted"];
     let saturated = burst.outcomes.get("saturated").copied().unwrap_or(0);
     assert_eq!(counted + saturated, 1_000);
@@ -279,7 +278,7 @@ fn every_state_reads_back_bit_for_bit() {
     runner
         .run(&history(300), |deliveries| {
             let first = &deliveries[0].0;
-            let mut kept = Kept::opened_by(first);
+            let mut kept = StoredState::opened_by(first);
             for (denial, age) in &deliveries {
                 kept.state.receive(denial, *age, &policy);
                 let assessment = rattle::detection::Assessment::of(&kept.state, &policy);
@@ -322,11 +321,11 @@ fn an_item_of_another_format_or_written_by_hand_is_named_and_left_alone() {
     run(async {
         let client = table("corrupt").await;
         let denial = denial_of(MONDAY, "e0", "prod/db");
-        let detector = in_dynamodb(&client, "corrupt");
-        detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        let engine = in_dynamodb(&client, "corrupt");
+        engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
         let key = denial.principal().key();
         let policy = Policy::default();
-        let good = encode::encode(&detector.store().read(key).await.unwrap().unwrap());
+        let good = encode::encode(&engine.store().read(key).await.unwrap().unwrap());
         for (attribute, value, what) in [
             ("format", AttributeValue::N("2".into()), "is of another version of Rattle"),
             ("base", AttributeValue::S("x".into()), "is no list"),
@@ -370,11 +369,10 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
         let client = table("mute").await;
         let mailbox = Mailbox::default();
         let store = DynamoDbStore::new(client.clone(), "mute");
-        let detector = Detector::new(store, mailbox.clone(), settings());
+        let engine = Engine::new(store, mailbox.clone(), settings());
         let at = |t: i64| denial_of(MONDAY + t, &format!("e{t}"), &format!("s{t}"));
-        let handle = async |t: i64| {
-            detector.handle(&at(t), SignedDuration::ZERO, at(t).time()).await.unwrap()
-        };
+        let handle =
+            async |t: i64| engine.handle(&at(t), SignedDuration::ZERO, at(t).time()).await.unwrap();
         handle(0).await;
         let key = at(0).principal().key().clone();
         // Without a new version, as someone in a hurry would do it.
@@ -391,9 +389,9 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
             let handled = handle(t).await;
             assert_eq!(handled.sends.published, 0);
         }
-        let kept = detector.store().read(&key).await.unwrap().unwrap();
+        let kept = engine.store().read(&key).await.unwrap().unwrap();
         assert_eq!((kept.muted_until, kept.suppressed), (MONDAY + 1_000, 1));
-        assert_eq!((kept.state.alert_seq, kept.pending), (1, None), "recorded, not sent");
+        assert_eq!((kept.state.alert_seq, kept.outbox), (1, None), "recorded, not sent");
         assert!(mailbox.0.borrow().is_empty());
         // Lifted by hand, again without a new version.
         client
@@ -409,7 +407,7 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
             handle(t).await;
         }
         assert_eq!(mailbox.0.borrow().len(), 1);
-        let kept = detector.store().read(&key).await.unwrap().unwrap();
+        let kept = engine.store().read(&key).await.unwrap().unwrap();
         assert_eq!((kept.muted_until, kept.suppressed), (0, 1), "what was held back is counted");
     });
 }
@@ -423,9 +421,9 @@ fn every_expression_passes_a_strict_parser() {
             (expression::COUNT_SECRETS, Some(expression::COUNTS)),
             (expression::COUNT, Some(expression::COUNTS_HELD)),
             (expression::CLAIM, Some(expression::IS_CLAIMABLE)),
-            (expression::NOTE_HIT[0], Some(expression::IS_ASSESSED)),
-            (expression::NOTE_HIT[1], Some(expression::IS_ASSESSED)),
-            (expression::NOTE_HITS, Some(expression::IS_ASSESSED)),
+            (expression::RECORD_HIT[0], Some(expression::IS_ASSESSED)),
+            (expression::RECORD_HIT[1], Some(expression::IS_ASSESSED)),
+            (expression::RECORD_HITS, Some(expression::IS_ASSESSED)),
             (expression::CONFIRM, Some(expression::IS_OURS)),
             (expression::SUPPRESS, Some(expression::IS_OURS)),
             (expression::ADMIT, Some(expression::IS_ADMITTED)),
@@ -434,9 +432,9 @@ fn every_expression_passes_a_strict_parser() {
             (expression::LOOK_AGAIN, Some(expression::IS_SAME_FINDING)),
             (expression::CLAIM_END, Some(expression::IS_ENDABLE)),
             (expression::CONFIRM_END, Some(expression::IS_ENDED)),
-            (expression::NOTE_NEW_EPISODE, Some(expression::IS_NEW_EPISODE)),
-            (expression::NOTE_EPISODE, Some(expression::IS_SAME_EPISODE)),
-            (expression::NOTE_READ, Some(expression::IS_READABLE)),
+            (expression::RECORD_NEW_EPISODE, Some(expression::IS_NEW_EPISODE)),
+            (expression::RECORD_EPISODE, Some(expression::IS_SAME_EPISODE)),
+            (expression::RECORD_READ, Some(expression::IS_READABLE)),
             (expression::CLAIM_LET_IN, Some(expression::IS_LET_IN_CLAIMABLE)),
             (expression::CONFIRM_LET_IN, Some(expression::IS_LET_IN)),
             (expression::ADD_IGNORED, None),
@@ -453,7 +451,7 @@ fn every_expression_passes_a_strict_parser() {
         let now = denial_of(MONDAY, "any", "any").time();
         assert_eq!(store.due_episodes(now, 1).await.unwrap(), []);
         let week = Week::holding(MONDAY);
-        assert_eq!(store.digest(week).await.unwrap(), Digest::of(week));
+        assert_eq!(store.digest(week).await.unwrap(), WeeklyDigest::of(week));
         // It is strict indeed.
         for wrong in ["ADD #version", "SET #version = :one ADD #version :one", "SET a = = :one"] {
             let code = refusal(&client, wrong, None).await;
@@ -506,12 +504,9 @@ fn a_finding_left_behind_is_sent_by_the_next_delivery_and_once() {
         let client = table("pending").await;
         let mailbox = Mailbox::default();
         let refusing =
-            Detector::new(DynamoDbStore::new(client.clone(), "pending"), Refusing, settings());
-        let working = Detector::new(
-            DynamoDbStore::new(client.clone(), "pending"),
-            mailbox.clone(),
-            settings(),
-        );
+            Engine::new(DynamoDbStore::new(client.clone(), "pending"), Refusing, settings());
+        let working =
+            Engine::new(DynamoDbStore::new(client.clone(), "pending"), mailbox.clone(), settings());
         let at = |i: i64| denial_of(MONDAY + i, &format!("e{i}"), &format!("s{i}"));
         for i in 0..4 {
             refusing.handle(&at(i), SignedDuration::ZERO, at(i).time()).await.unwrap();
@@ -519,7 +514,7 @@ fn a_finding_left_behind_is_sent_by_the_next_delivery_and_once() {
         let fifth = at(4);
         refusing.handle(&fifth, SignedDuration::ZERO, fifth.time()).await.unwrap_err();
         let key = fifth.principal().key();
-        let pending = working.store().read(key).await.unwrap().unwrap().pending.unwrap();
+        let pending = working.store().read(key).await.unwrap().unwrap().outbox.unwrap();
 
         // Another delivery within a minute leaves it to the one that claimed it.
         let soon = at(5);
@@ -532,7 +527,7 @@ fn a_finding_left_behind_is_sent_by_the_next_delivery_and_once() {
         let later = at(70);
         working.handle(&later, SignedDuration::ZERO, later.time()).await.unwrap();
         assert_eq!(mailbox.0.borrow().len(), 1);
-        assert_eq!(working.store().read(key).await.unwrap().unwrap().pending, None);
+        assert_eq!(working.store().read(key).await.unwrap().unwrap().outbox, None);
     });
 }
 
@@ -542,8 +537,8 @@ fn a_second_finding_waits_until_the_first_is_sent_and_neither_is_lost() {
         let client = table("second").await;
         let mailbox = Mailbox::default();
         let store = || DynamoDbStore::new(client.clone(), "second");
-        let refusing = Detector::new(store(), Refusing, settings());
-        let working = Detector::new(store(), mailbox.clone(), settings());
+        let refusing = Engine::new(store(), Refusing, settings());
+        let working = Engine::new(store(), mailbox.clone(), settings());
         let at = |i: i64| denial_of(MONDAY + i / 10, &format!("e{i}"), &format!("s{i}"));
         let handle =
             async |i: i64| working.handle(&at(i), SignedDuration::ZERO, at(i).time()).await;
@@ -554,7 +549,7 @@ fn a_second_finding_waits_until_the_first_is_sent_and_neither_is_lost() {
         let mut waiting = Vec::new();
         for i in 5..60 {
             if let Err(failed) = handle(i).await {
-                assert!(matches!(failed.error, DetectorError::Contended), "{failed:?}");
+                assert!(matches!(failed.error, EngineError::Contended), "{failed:?}");
                 waiting.push(i);
                 break;
             }
@@ -575,8 +570,8 @@ fn a_finding_that_nobody_sent_for_a_minute_is_taken_over() {
         let client = table("taken-over").await;
         let mailbox = Mailbox::default();
         let store = || DynamoDbStore::new(client.clone(), "taken-over");
-        let refusing = Detector::new(store(), Refusing, settings());
-        let working = Detector::new(store(), mailbox.clone(), settings());
+        let refusing = Engine::new(store(), Refusing, settings());
+        let working = Engine::new(store(), mailbox.clone(), settings());
         let at = |i: i64| denial_of(MONDAY + i, &format!("e{i}"), &format!("s{i}"));
         for i in 0..5 {
             let _ = refusing.handle(&at(i), SignedDuration::ZERO, at(i).time()).await;
@@ -619,8 +614,8 @@ fn a_finding_that_waits_for_a_delivery_is_sent_even_in_a_saturated_window() {
         let client = table("saturated").await;
         let mailbox = Mailbox::default();
         let store = || DynamoDbStore::new(client.clone(), "saturated");
-        let refusing = Detector::new(store(), Refusing, settings());
-        let working = Detector::new(store(), mailbox.clone(), settings());
+        let refusing = Engine::new(store(), Refusing, settings());
+        let working = Engine::new(store(), mailbox.clone(), settings());
         let at = |i: i64| denial_of(MONDAY + i / 10, &format!("e{i}"), &format!("s{i}"));
         let sent = || mailbox.0.borrow().len();
         // An enumeration is reported at 5 secrets, at 50 denials and at 50 secrets; the last
@@ -645,7 +640,7 @@ fn a_finding_that_waits_for_a_delivery_is_sent_even_in_a_saturated_window() {
         // Further denials of the window cost nothing.
         working.store().take_usage();
         let flood = working.handle(&at(261), SignedDuration::ZERO, at(261).time()).await.unwrap();
-        assert_eq!(flood.outcome, Outcome::Saturated);
+        assert_eq!(flood.outcome, Outcome::WindowFull);
         assert_eq!(working.store().take_usage().requests, 0);
     });
 }
@@ -655,8 +650,8 @@ fn a_flood_asks_once_in_five_seconds_whether_its_window_is_still_the_open_one() 
     run(async {
         let client = table("full").await;
         let store = || DynamoDbStore::new(client.clone(), "full");
-        let flooded = Detector::new(store(), LeftToCaller, settings());
-        let other = Detector::new(store(), LeftToCaller, settings());
+        let flooded = Engine::new(store(), LeftToCaller, settings());
+        let other = Engine::new(store(), LeftToCaller, settings());
         let start = denial_of(MONDAY, "any", "x").time();
         let second = SignedDuration::from_secs(1);
         let flood = async |from: i32, count: i32, arrival| {
@@ -669,12 +664,12 @@ fn a_flood_asks_once_in_five_seconds_whether_its_window_is_still_the_open_one() 
             (outcome.unwrap(), flooded.store().take_usage().requests)
         };
         flood(0, 256, start).await;
-        assert_eq!(flood(300, 500, start + 4 * second).await, (Outcome::Saturated, 0));
-        assert_eq!(flood(900, 100, start + 5 * second).await, (Outcome::Saturated, 1));
+        assert_eq!(flood(300, 500, start + 4 * second).await, (Outcome::WindowFull, 0));
+        assert_eq!(flood(900, 100, start + 5 * second).await, (Outcome::WindowFull, 1));
         // Another process opens the next window: a late denial counts there.
         let next = denial_of(MONDAY + 300, "next", "prod/db");
         other.handle(&next, SignedDuration::ZERO, start).await.unwrap();
-        assert_eq!(flood(1_100, 1, start + 9 * second).await, (Outcome::Saturated, 0));
+        assert_eq!(flood(1_100, 1, start + 9 * second).await, (Outcome::WindowFull, 0));
         assert_eq!(flood(1_200, 3, start + 10 * second).await, (Outcome::Counted, 4));
     });
 }
@@ -689,7 +684,7 @@ impl Sink for Refusing {
         Err("refused")
     }
 
-    async fn publish_digest(&self, _: &Digest) -> Result<(), &'static str> {
+    async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), &'static str> {
         unreachable!("no digest is asked for")
     }
 

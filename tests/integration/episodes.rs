@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use rattle::detection::Policy;
-use rattle::detection::finding::{Finding, Severity, Status, Totals};
-use rattle::engine::Detector;
+use rattle::detection::finding::{EpisodeSummary, Finding, Severity, Status};
+use rattle::engine::Engine;
 use rattle::engine::resolve::Closed;
 use rattle::sink::Sink;
 use rattle::store::dynamodb::DynamoDbStore;
@@ -28,7 +28,7 @@ pub struct Function {
     pub client: Client,
     table: &'static str,
     mailbox: Mailbox,
-    pub detector: Detector<DynamoDbStore, Mailbox>,
+    pub engine: Engine<DynamoDbStore, Mailbox>,
 }
 
 impl Function {
@@ -36,19 +36,19 @@ impl Function {
         let client = table(table_name).await;
         let mailbox = Mailbox::default();
         let store = DynamoDbStore::new(client.clone(), table_name);
-        let detector = Detector::new(store, mailbox.clone(), settings());
-        Self { client, table: table_name, mailbox, detector }
+        let engine = Engine::new(store, mailbox.clone(), settings());
+        Self { client, table: table_name, mailbox, engine }
     }
 
-    pub fn with_sink<P: Sink>(&self, sink: P) -> Detector<DynamoDbStore, P> {
-        Detector::new(DynamoDbStore::new(self.client.clone(), self.table), sink, settings())
+    pub fn with_sink<P: Sink>(&self, sink: P) -> Engine<DynamoDbStore, P> {
+        Engine::new(DynamoDbStore::new(self.client.clone(), self.table), sink, settings())
     }
 
     /// A refusal `time` seconds after the start, over the secret of this number.
     pub async fn deny(&self, time: i64, secret: u32) {
         let denial =
             denial_of(MONDAY + time, &format!("e{time}-{secret}"), &format!("secret-{secret}"));
-        self.detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        self.engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
     }
 
     pub async fn enumerate(&self, secrets: u32) {
@@ -58,11 +58,11 @@ impl Function {
     }
 
     pub async fn close(&self, time: i64) -> Closed {
-        self.detector.close_episodes(at(time), LONG).await.unwrap()
+        self.engine.resolve_episodes(at(time), LONG).await.unwrap()
     }
 
     async fn due(&self, time: i64) -> Vec<OpenEpisode> {
-        let due = self.detector.store().due_episodes(at(time), 100).await.unwrap();
+        let due = self.engine.store().due_episodes(at(time), 100).await.unwrap();
         due.into_iter().map(Result::unwrap).collect()
     }
 
@@ -104,7 +104,7 @@ fn the_end_of_an_episode_is_told_once_when_it_was_quiet_for_long_enough() {
         assert_ne!(end.id, last.id);
         assert_eq!(
             end.totals,
-            Some(Totals {
+            Some(EpisodeSummary {
                 severity: Severity::Medium,
                 denials: 12,
                 secrets: 12,
@@ -131,7 +131,7 @@ fn what_comes_while_an_episode_is_open_is_part_of_its_totals_and_nothing_else_is
         for secret in 100..110 {
             function.deny(3_590 + i64::from(secret), secret).await;
         }
-        let hits = function.detector.store().read(&key()).await.unwrap().unwrap().state.episodes;
+        let hits = function.engine.store().read(&key()).await.unwrap().unwrap().state.episodes;
         assert!(hits[1].hit_window > hits[0].hit_window.min(hits[1].alert_window));
         // After: long enough later to begin an episode of its own.
         function.deny(240 * MINUTE, 0).await;
@@ -156,7 +156,7 @@ fn an_episode_that_is_long_over_is_not_ended_right_after_its_alert() {
         for secret in 0..6 {
             let denial = denial_of(MONDAY, &format!("e{secret}"), &format!("secret-{secret}"));
             let age = SignedDuration::from_secs(late);
-            function.detector.handle(&denial, age, at(late)).await.unwrap();
+            function.engine.handle(&denial, age, at(late)).await.unwrap();
         }
         assert_eq!(function.told().len(), 1);
         assert_eq!(function.close(late + 899).await.ends, []);
@@ -186,10 +186,10 @@ fn an_end_that_was_claimed_and_not_sent_is_sent_by_the_next_run_as_it_was_claime
         function.enumerate(12).await;
         function.close(15 * MINUTE).await;
         let [episode] = &function.due(OVER).await[..] else { panic!() };
-        let store = function.detector.store();
+        let store = function.engine.store();
         let state = store.read(&key()).await.unwrap().unwrap().state;
-        let finding = Finding::end(&episode.finding, Some(&state), None, &Policy::default());
-        let ending = Ending { finding, claimed_at: MONDAY + OVER };
+        let finding = Finding::resolution(&episode.finding, Some(&state), None, &Policy::default());
+        let ending = Ending { finding, leased_at: MONDAY + OVER };
         assert!(store.claim_end(episode, &ending, MONDAY + OVER - 60).await.unwrap());
         // Another run at the same time leaves it to the one that claimed it.
         assert!(!store.claim_end(episode, &ending, MONDAY + OVER - 60).await.unwrap());
@@ -205,7 +205,7 @@ fn an_end_that_sns_refuses_is_told_by_a_later_run() {
         let function = Function::new("end-refused").await;
         function.enumerate(12).await;
         function.close(15 * MINUTE).await;
-        let refused = function.with_sink(Refusing).close_episodes(at(OVER), LONG).await;
+        let refused = function.with_sink(Refusing).resolve_episodes(at(OVER), LONG).await;
         let failed = refused.unwrap_err();
         assert_eq!(failed.error.to_string(), "the alert cannot be published");
         assert_eq!(failed.closed.ends, []);
@@ -225,14 +225,14 @@ fn a_finding_told_meanwhile_keeps_the_end_of_its_episode_back() {
         let [now] = &function.due(60 * MINUTE).await[..] else { panic!() };
         assert_ne!(now.finding.id, seen.finding.id);
         // A run that saw the episode before that changes nothing any more.
-        let store = function.detector.store();
-        let ending = Ending { finding: seen.finding.clone(), claimed_at: MONDAY };
+        let store = function.engine.store();
+        let ending = Ending { finding: seen.finding.clone(), leased_at: MONDAY };
         assert!(!store.claim_end(seen, &ending, MONDAY).await.unwrap());
         store.look_again(seen, 0).await.unwrap();
         store.confirm_end(seen).await.unwrap();
         assert_eq!(function.due(60 * MINUTE).await, std::slice::from_ref(now));
         // Nor does an invocation that was held up since it claimed the older finding.
-        let ours = Ending { finding: now.finding.clone(), claimed_at: MONDAY };
+        let ours = Ending { finding: now.finding.clone(), leased_at: MONDAY };
         store.confirm_end(now).await.unwrap();
         assert_eq!(function.due(60 * MINUTE).await.len(), 1, "it stays on the agenda unclaimed");
         assert!(store.claim_end(now, &ours, MONDAY).await.unwrap());
@@ -311,7 +311,7 @@ fn an_episode_that_cannot_be_read_does_not_stop_the_others() {
             .item("due", AttributeValue::N("1".to_owned()))
             .item("format", AttributeValue::N("1".to_owned()));
         put.send().await.unwrap();
-        let failed = function.detector.close_episodes(at(OVER), LONG).await.unwrap_err();
+        let failed = function.engine.resolve_episodes(at(OVER), LONG).await.unwrap_err();
         let error = std::error::Error::source(&failed.error).unwrap().to_string();
         assert_eq!(
             error,

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use rattle::cloudtrail::Denial;
 use rattle::replay::history::Collector;
-use rattle::replay::scanner::{Item, Scanner};
+use rattle::replay::scanner::{Scanned, Scanner};
 use rattle::replay::{Input, history};
 use serde_json::json;
 
@@ -23,7 +23,7 @@ fn samples() -> Vec<Denial> {
             }
             let items = Scanner::new(std::fs::File::open(path).unwrap());
             denials.extend(items.filter_map(|item| match item.unwrap() {
-                Item::Denial(denial) => Some(*denial),
+                Scanned::Denial(denial) => Some(*denial),
                 _ => None,
             }));
         }

@@ -5,7 +5,7 @@ use rattle::alert::machine::rattle::FindingLine;
 use rattle::alert::machine::{asff, ocsf};
 use rattle::alert::{chat, pager, sms::sms};
 use rattle::cloudtrail::secret::MAX_NAME_BYTES;
-use rattle::detection::finding::{Finding, MAX_NAMED, Reads, Totals};
+use rattle::detection::finding::{EpisodeSummary, Finding, MAX_NAMED, Reads};
 use rattle::text::Text;
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ fn assert_within_all_limits(text: &str, finding: Finding) {
     });
     for finding in [finding, federated, unknown] {
         assert_within_limits(&finding);
-        let totals = Totals {
+        let totals = EpisodeSummary {
             severity: finding.severity,
             denials: u32::MAX,
             secrets: 512,
@@ -119,7 +119,7 @@ fn assert_within_all_limits(text: &str, finding: Finding) {
             last: 99_999_999_999,
         };
         assert_within_limits(&Finding { reads: Some(reads.clone()), ..ended });
-        assert_within_limits(&Finding::let_in(&finding, reads, None));
+        assert_within_limits(&Finding::access_after_denial(&finding, reads, None));
     }
 }
 

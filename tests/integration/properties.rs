@@ -312,7 +312,7 @@ fn a_flood_that_is_never_the_same_stays_within_its_bounds() {
         let secret = format!("{}/{i}", "long".repeat(1_000));
         let denial = denial((MONDAY + i * 3 / 4) as f64, &format!("e{i}"), &[secret]);
         let (outcome, _) = deliver(&mut state, &denial, SignedDuration::ZERO, &policy);
-        saturated += u32::from(outcome == Outcome::Saturated);
+        saturated += u32::from(outcome == Outcome::WindowFull);
     }
     let state = state.unwrap();
     assert_bounded(&state);

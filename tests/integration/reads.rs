@@ -3,10 +3,10 @@
 use jiff::SignedDuration;
 use rattle::cloudtrail::{Record, SecretRead};
 use rattle::detection::finding::{Severity, Status};
-use rattle::engine::Detector;
+use rattle::engine::Engine;
 use rattle::engine::reads::HandledRead;
 use rattle::settings::{Mode, Settings};
-use rattle::store::Pending;
+use rattle::store::Outbox;
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::text::Text;
 use rattle::weekly_digest::{Listed, Week};
@@ -32,7 +32,7 @@ fn event(time: i64, id: &str, secret: &str) -> Value {
 
 impl Function {
     async fn read(&self, time: i64, id: &str, secret: &str) -> HandledRead {
-        self.detector.handle_read(&read(time, id, secret), at(time)).await.unwrap()
+        self.engine.handle_read(&read(time, id, secret), at(time)).await.unwrap()
     }
 }
 
@@ -65,14 +65,14 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         assert_eq!(told.iter().filter(|finding| finding.reads.is_some()).count(), 1);
 
         // An invocation that saw the episode before all that has nothing to tell either.
-        let store = function.detector.store();
+        let store = function.engine.store();
         let episode = store.episode(finding.principal.principal.key()).await.unwrap();
-        let stale = Pending {
+        let stale = Outbox {
             finding: finding.clone(),
-            claimed_by: read(100, "r1", "x").digest,
-            claimed_at: MONDAY + 9_999,
+            owner: read(100, "r1", "x").digest,
+            leased_at: MONDAY + 9_999,
         };
-        assert!(!store.claim_let_in(&episode.unwrap(), &stale, MONDAY + 9_999).await.unwrap());
+        assert!(!store.claim_access(&episode.unwrap(), &stale, MONDAY + 9_999).await.unwrap());
 
         let closed = function.close(3 * 3_600).await;
         let end = &closed.ends[0];
@@ -92,10 +92,10 @@ fn a_read_without_an_open_episode_costs_one_read_and_no_write() {
     run(async {
         let function = Function::new("no-episode").await;
         function.deny(0, 0).await;
-        function.detector.store().take_usage();
+        function.engine.store().take_usage();
         let handled = function.read(1, "r1", "prod/payments").await;
         assert!(!handled.is_of_episode);
-        assert_eq!(function.detector.store().take_usage().requests, 1);
+        assert_eq!(function.engine.store().take_usage().requests, 1);
         let items = function.client.scan().table_name("no-episode").send().await.unwrap();
         assert_eq!(items.count(), 1, "the item of the denial");
     });
@@ -107,7 +107,7 @@ fn a_broken_workload_that_works_again_and_a_read_before_the_denials_are_no_news(
         let function = Function::new("repaired").await;
         for knock in 0..60 {
             let denial = denial_of(MONDAY + knock, &format!("k{knock}"), "prod/db");
-            function.detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            function.engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
         }
         assert_eq!(function.told()[0].severity, Severity::Low);
         assert!(!function.read(100, "r1", "prod/db").await.is_of_episode);
@@ -131,7 +131,7 @@ fn what_was_claimed_and_not_sent_is_sent_by_the_same_event_or_a_minute_later() {
         let first = read(100, "r1", "prod/payments");
         refusing.handle_read(&first, at(100)).await.unwrap_err();
         assert_eq!(function.read(101, "r2", "prod/db").await.finding, None, "it is another's");
-        let sent = function.detector.handle_read(&first, at(102)).await.unwrap();
+        let sent = function.engine.handle_read(&first, at(102)).await.unwrap();
         let finding = sent.finding.unwrap();
         assert_eq!(finding.reads.unwrap().secrets.len(), 1, "as it was claimed");
         assert_eq!(function.read(300, "r3", "prod/db").await.finding, None);
@@ -155,7 +155,7 @@ fn many_reads_neither_grow_the_item_without_bound_nor_send_more_than_one_alert()
         }
         assert_eq!(function.told().len(), before + 1);
         let reader = read(0, "x", "x").principal;
-        let episode = function.detector.store().episode(reader.key()).await.unwrap().unwrap();
+        let episode = function.engine.store().episode(reader.key()).await.unwrap().unwrap();
         assert_eq!(episode.reads.secrets.len(), 256);
         let item = function.client.scan().table_name("many-reads").send().await.unwrap();
         let largest = item.items().iter().map(crate::dynamodb::size).max().unwrap();
@@ -171,12 +171,12 @@ fn in_shadow_mode_it_is_recorded_only() {
         let before = function.told().len();
         let shadow = Settings { mode: Mode::Shadow, weekly_digest: true, ..settings() };
         let store = DynamoDbStore::new(function.client.clone(), "let-in-shadow");
-        let shadow = Detector::new(store, Mailbox::default(), shadow);
+        let shadow = Engine::new(store, Mailbox::default(), shadow);
         let handled = shadow.handle_read(&read(100, "r1", "prod/db"), at(100)).await.unwrap();
         assert_eq!((handled.sends.shadowed, handled.finding.is_some()), (1, true));
         assert_eq!(function.told().len(), before);
         let digest = shadow.store().digest(Week::holding(MONDAY)).await.unwrap();
-        assert_eq!(digest.findings(Listed::Shadow), 1);
+        assert_eq!(digest.findings(Listed::Shadowed), 1);
     });
 }
 

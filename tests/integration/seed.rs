@@ -6,13 +6,13 @@ use std::process::Output;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use rattle::cloudtrail::Denial;
-use rattle::engine::Detector;
-use rattle::replay::scanner::{Item, Scanner};
+use rattle::engine::Engine;
+use rattle::replay::scanner::{Scanned, Scanner};
 use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
 use rattle::store::dynamodb::{DynamoDbStore, Seeded};
 use rattle::store::memory::MemoryStore;
-use rattle::store::{Kept, Store as _};
+use rattle::store::{Store as _, StoredState};
 use serde_json::Value;
 
 use crate::local_aws::{local_aws, table};
@@ -57,7 +57,7 @@ fn recent(trace: &str, days: i64) -> Vec<String> {
 fn denials(lines: &[String]) -> Vec<Denial> {
     Scanner::new(lines.join("\n").as_bytes())
         .map(|item| match item.unwrap() {
-            Item::Denial(denial) => *denial,
+            Scanned::Denial(denial) => *denial,
             other => panic!("{other:?}"),
         })
         .collect()
@@ -91,12 +91,9 @@ fn seeded_and_then_live_it_finds_what_one_continuous_replay_finds() {
                 stdout(&output)
             );
 
-            let continuous = Detector::new(MemoryStore::default(), LeftToCaller, settings());
-            let live = Detector::new(
-                DynamoDbStore::new(client.clone(), "seeded"),
-                LeftToCaller,
-                settings(),
-            );
+            let continuous = Engine::new(MemoryStore::default(), LeftToCaller, settings());
+            let live =
+                Engine::new(DynamoDbStore::new(client.clone(), "seeded"), LeftToCaller, settings());
             for (i, denial) in denials(&lines).iter().enumerate() {
                 let now = denial.time();
                 let expected = continuous.handle(denial, SignedDuration::ZERO, now).await.unwrap();
@@ -109,7 +106,7 @@ fn seeded_and_then_live_it_finds_what_one_continuous_replay_finds() {
             }
             let key = denials(&lines)[0].principal().key().clone();
             let stored = live.store().read(&key).await.unwrap().unwrap();
-            assert_eq!(stored.state, continuous.store().kept(&key).unwrap().state);
+            assert_eq!(stored.state, continuous.store().stored(&key).unwrap().state);
         }
         assert!(compared >= 5, "{compared} findings after the seed");
     });
@@ -150,7 +147,7 @@ fn a_dry_run_says_what_would_be_written_and_writes_nothing() {
 }
 
 /// A state of denials at these seconds.
-fn state(seconds: &[i64]) -> Kept {
+fn state(seconds: &[i64]) -> StoredState {
     let memory = MemoryStore::default();
     let settings = settings();
     for at in seconds {
@@ -228,15 +225,15 @@ fn nothing_newer_longer_or_waiting_is_ever_replaced() {
 }
 
 async fn finding_of_an_attack() -> AttributeValue {
-    let detector = Detector::new(MemoryStore::default(), LeftToCaller, settings());
+    let engine = Engine::new(MemoryStore::default(), LeftToCaller, settings());
     for i in 0..5 {
         let denial = denial_of(MONDAY + i, &format!("a{i}"), &format!("s{i}"));
-        let handled = detector.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        let handled = engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
         if let Some(finding) = handled.finding {
-            return rattle::store::dynamodb::encode::encode_pending(&rattle::store::Pending {
+            return rattle::store::dynamodb::encode::encode_outbox(&rattle::store::Outbox {
                 finding,
-                claimed_by: denial.digest(),
-                claimed_at: denial.time().as_second(),
+                owner: denial.digest(),
+                leased_at: denial.time().as_second(),
             });
         }
     }

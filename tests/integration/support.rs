@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
 use rattle::cloudtrail::{Denial, Record};
-use rattle::engine::{Detector, Handled};
+use rattle::engine::{Engine, Handled};
 use rattle::replay::summary::{Rejection, Summary};
 use rattle::replay::{Format, Input, Options, Watcher};
 use rattle::settings::Settings;
@@ -76,12 +76,12 @@ pub fn record(time: f64, event_id: &str, secrets: &[String]) -> Value {
 }
 
 /// The detector with its states in memory.
-pub struct InMemory(Detector<MemoryStore, LeftToCaller>);
+pub struct InMemory(Engine<MemoryStore, LeftToCaller>);
 
 impl InMemory {
     pub fn new() -> Self {
         let settings = Settings::read([]).unwrap();
-        Self(Detector::new(MemoryStore::default(), LeftToCaller, settings))
+        Self(Engine::new(MemoryStore::default(), LeftToCaller, settings))
     }
 
     /// Delivers a denial that is so old on arrival.

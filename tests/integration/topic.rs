@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_dynamodb::Client;
 use jiff::Timestamp;
 use rattle::aws::Environment;
-use rattle::engine::Detector;
+use rattle::engine::Engine;
 use rattle::lambda::Function;
 use rattle::settings::Settings;
 use rattle::sink::Sink;
@@ -82,7 +82,7 @@ fn form(body: &str) -> BTreeMap<String, String> {
 }
 
 pub fn function<P: Sink<Error = SnsError>>(client: &Client, table: &str, sink: P) -> Function<P> {
-    Function::new(Detector::new(DynamoDbStore::new(client.clone(), table), sink, settings()), None)
+    Function::new(Engine::new(DynamoDbStore::new(client.clone(), table), sink, settings()), None)
 }
 
 pub fn raw(event: &str) -> Box<RawValue> {

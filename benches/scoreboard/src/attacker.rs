@@ -248,8 +248,8 @@ impl Thief {
 
     /// New secrets counted on the day of that time.
     fn new_today(&self, time: i64) -> u32 {
-        let kept = self.rattle.kept(self.caller.key());
-        let state = kept.map(|kept| kept.state);
+        let stored = self.rattle.stored(self.caller.key());
+        let state = stored.map(|stored| stored.state);
         let state = state.filter(|state| state.window.start_on(Scale::Day) + DAY > time);
         state.map_or(0, |state| state.observed(Axis { signal: Signal::Secrets, scale: Scale::Day }))
     }
@@ -274,8 +274,9 @@ impl Thief {
     /// Secrets that count as known first, then those whose bucket holds the most others.
     fn takes_by_bucket(&mut self, time: i64) -> anyhow::Result<()> {
         loop {
-            let kept = self.rattle.kept(self.caller.key());
-            let known = kept.map(|kept| kept.state.known_secrets().union(&kept.state.secrets));
+            let stored = self.rattle.stored(self.caller.key());
+            let known =
+                stored.map(|stored| stored.state.known_secrets().union(&stored.state.secrets));
             let is_free = |place: usize| {
                 let bucket = u16::try_from(place).ok().and_then(Bucket::from_number);
                 known.zip(bucket).is_some_and(|(known, bucket)| known.contains(bucket))

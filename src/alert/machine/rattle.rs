@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::detection::cadence::Cadence;
-use crate::detection::finding::{Counts, Finding, Reads, Severity, Status, Totals, Usual};
+use crate::detection::finding::{Counts, EpisodeSummary, Finding, Reads, Severity, Status, Usual};
 use crate::detection::{Scale, Signal};
 use crate::text::Text;
 use crate::wording::utc;
@@ -97,8 +97,8 @@ struct TotalsFields {
     seconds: i64,
 }
 
-impl From<&Totals> for TotalsFields {
-    fn from(totals: &Totals) -> Self {
+impl From<&EpisodeSummary> for TotalsFields {
+    fn from(totals: &EpisodeSummary) -> Self {
         Self {
             denials: totals.denials,
             secrets: totals.secrets,

@@ -1,8 +1,8 @@
-//! The receipt for machines: every number reads back to the one that was computed.
+//! The explanation for machines: every number reads back to the one that was computed.
 
 use serde::Serialize;
 
-use super::Receipt;
+use super::Explanation;
 use crate::cloudtrail::secret::Secret;
 use crate::detection::state::Episode;
 use crate::detection::{Outcome, Row, Scale, Signal, Verdict, Window};
@@ -79,7 +79,7 @@ struct Turned {
     events: Option<u32>,
 }
 
-impl Receipt {
+impl Explanation {
     /// As one line of JSON, schema `rattle.explanation/1`.
     pub fn to_json(&self) -> serde_json::Result<String> {
         let principal = self.denial.principal();

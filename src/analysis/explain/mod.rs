@@ -1,4 +1,4 @@
-//! `rattle explain`: the receipt of one decision, made by the detector itself.
+//! `rattle explain`: the explanation of one decision, made by the detector itself.
 //!
 //! The history of one principal is replayed up to the delivery in question. What it was
 //! decided on, the state after it was received, is read from the store, and decided again;
@@ -20,7 +20,7 @@ use crate::replay::history::History;
 use crate::replay::{ReplayError, at_once, deliver, in_memory};
 use crate::settings::Settings;
 use crate::store::memory::MemoryStore;
-use crate::store::{Kept, Store as _};
+use crate::store::{Store as _, StoredState};
 use crate::text::Text;
 
 const MAX_NAMED: usize = 10;
@@ -66,7 +66,7 @@ pub enum ExplainError {
 
 /// What one delivery was decided on, and what was decided.
 #[derive(Debug)]
-pub struct Receipt {
+pub struct Explanation {
     /// The delivery.
     pub denial: Denial,
     /// Deliveries of its principal up to this one.
@@ -94,9 +94,9 @@ pub fn explain(
     settings: &Settings,
     principal: Option<&str>,
     moment: &Moment,
-) -> Result<Receipt, ExplainError> {
+) -> Result<Explanation, ExplainError> {
     let key = principal.map(|name| key_of(history, name)).transpose()?;
-    let detector = in_memory(settings);
+    let engine = in_memory(settings);
     let mut found: Option<Delivery> = None;
     let mut first = None;
     let mut deliveries: BTreeMap<Text, u64> = BTreeMap::new();
@@ -111,8 +111,8 @@ pub fn explain(
         let key = denial.principal().key();
         let number = deliveries.entry(key.clone()).or_default();
         *number += 1;
-        let before = detector.store().kept(key);
-        let handled = deliver(&detector, &denial, SignedDuration::ZERO)?;
+        let before = engine.store().stored(key);
+        let handled = deliver(&engine, &denial, SignedDuration::ZERO)?;
         let raised = handled.finding.as_ref().map(|finding| &finding.id);
         let is_meant = match moment {
             Moment::Finding(id) => raised == Some(id),
@@ -130,8 +130,8 @@ pub fn explain(
     }
     match (found, moment, first) {
         (Some(found), _, _) => {
-            let policy = detector.policy_for(&found.denial);
-            Ok(found.receipt(&policy))
+            let policy = engine.policy_for(&found.denial);
+            Ok(found.explanation(&policy))
         }
         (None, Moment::At(_), Some(first)) => Err(ExplainError::TooEarly(first)),
         (None, Moment::Finding(id), _) => Err(ExplainError::NoFinding(Text::new(id, 64))),
@@ -143,20 +143,20 @@ pub fn explain(
 
 struct Delivery {
     number: u64,
-    before: Option<Kept>,
+    before: Option<StoredState>,
     denial: Denial,
     handled: Handled,
 }
 
 impl Delivery {
-    fn receipt(self, policy: &Policy) -> Receipt {
+    fn explanation(self, policy: &Policy) -> Explanation {
         let Self { number, before, denial, handled } = self;
         let store = MemoryStore::holding(before);
         let Ok(received) =
             at_once(store.receive(&denial, SignedDuration::ZERO, denial.time(), policy));
-        let state = received.kept.state;
+        let state = received.stored.state;
         let assessment = Assessment::of(&state, policy);
-        debug_assert_eq!(assessment, handled.assessment, "the detector saw this state");
+        debug_assert_eq!(assessment, handled.assessment, "the engine saw this state");
         let case = Case { state: &state, assessment: &assessment, denial: &denial, policy };
         let turned = Signal::ALL.map(|signal| case.turned(signal));
         let decision = decide(&state, &assessment, &denial, policy);
@@ -165,7 +165,7 @@ impl Delivery {
             let threshold = turned[signal as usize].threshold?;
             Some(case.report_at(signal, threshold)?.row.axis.signal)
         });
-        Receipt {
+        Explanation {
             names_a_new_secret: names_a_new_secret(&state, &denial),
             delivery: number,
             policy: policy.clone(),

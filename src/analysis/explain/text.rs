@@ -1,15 +1,15 @@
-//! The receipt for reading.
+//! The explanation for reading.
 
 use std::fmt::{self, Write as _};
 
-use super::Receipt;
+use super::Explanation;
 use super::json::start;
 use crate::detection::{Outcome, Report, Row, Signal, Verdict};
 use crate::wording::{history, plural};
 
 const WIDTH: usize = 92;
 
-impl fmt::Display for Receipt {
+impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.heading(f)?;
         self.table(f)?;
@@ -23,7 +23,7 @@ impl fmt::Display for Receipt {
     }
 }
 
-impl Receipt {
+impl Explanation {
     fn heading(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let principal = self.denial.principal();
         let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<12}{value}");
@@ -44,7 +44,7 @@ impl Receipt {
             Outcome::Counted if self.handled.late => "counted, late, in the open window",
             Outcome::Counted => "counted",
             Outcome::Duplicate => "a duplicate: counted before, assessed again",
-            Outcome::Saturated => "not counted: the window holds 256 denials, assessed again",
+            Outcome::WindowFull => "not counted: the window holds 256 denials, assessed again",
         };
         let number = self.delivery;
         line("Delivery", &format_args!("number {number} of this principal; {what}"))?;
@@ -122,7 +122,7 @@ impl Receipt {
                 && matches!(Verdict::of(row, &self.policy), Verdict::Unusual | Verdict::OverCeiling)
         };
         let told = |row: &Row| {
-            self.looks_at(row.axis.signal) && Verdict::of(row, &self.policy) == Verdict::Told
+            self.looks_at(row.axis.signal) && Verdict::of(row, &self.policy) == Verdict::Reported
         };
         if let Some(row) = self.rows().find(fresh) {
             let signal = row.axis.signal;

@@ -90,10 +90,10 @@ pub fn report(
     let mut noise: BTreeMap<Text, Noise> = BTreeMap::new();
     let mut findings_at: BTreeMap<i64, BySeverity> = BTreeMap::new();
     let start = history.period().map_or(0, |(first, _)| first.as_second());
-    let detector = in_memory(settings);
+    let engine = in_memory(settings);
     for denial in history.denials()? {
         let denial = denial?;
-        let handled = deliver(&detector, &denial, SignedDuration::ZERO)?;
+        let handled = deliver(&engine, &denial, SignedDuration::ZERO)?;
         summary.deliver(&handled);
         let principal = denial.principal();
         let noise = noise.entry(principal.key().clone()).or_insert_with(|| Noise::of(principal));
@@ -104,7 +104,7 @@ pub fn report(
             findings_at.entry(week).or_default().add(finding.severity);
         }
     }
-    summary.principals = detector.store().len() as u64;
+    summary.principals = engine.store().len() as u64;
 
     let mut with_findings: Vec<&Noise> = noise.values().filter(|n| n.findings.all() > 0).collect();
     with_findings.sort_by(|a, b| b.severe_first().cmp(&a.severe_first()).then(a.key.cmp(&b.key)));
@@ -148,11 +148,11 @@ fn subjects(
 ) -> Result<Vec<Subject>, ReplayError> {
     let mut subjects: BTreeMap<&Text, Subject> =
         wanted.iter().map(|noise| (&noise.key, Subject::of(noise))).collect();
-    let detector = in_memory(settings);
+    let engine = in_memory(settings);
     let keys: Vec<&Text> = subjects.keys().copied().collect();
     for denial in history.denials_of(|principal| keys.binary_search(&principal.key()).is_ok())? {
         let denial = denial?;
-        let handled = deliver(&detector, &denial, SignedDuration::ZERO)?;
+        let handled = deliver(&engine, &denial, SignedDuration::ZERO)?;
         let Some(subject) = subjects.get_mut(denial.principal().key()) else { continue };
         subject.arn = denial.principal().arn().cloned();
         subject.note(denial.time().as_second(), scale, &handled.assessment);

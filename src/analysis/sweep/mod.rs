@@ -44,7 +44,7 @@ pub struct Budget {
 /// What cannot be a budget.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a budget is a number of findings a day, a week or a month, such as 2/week")]
-pub struct NotABudget;
+pub struct InvalidBudget;
 
 impl Budget {
     /// Findings a week.
@@ -54,18 +54,22 @@ impl Budget {
 }
 
 impl FromStr for Budget {
-    type Err = NotABudget;
+    type Err = InvalidBudget;
 
-    fn from_str(text: &str) -> Result<Self, NotABudget> {
-        let (findings, period) = text.split_once('/').ok_or(NotABudget)?;
+    fn from_str(text: &str) -> Result<Self, InvalidBudget> {
+        let (findings, period) = text.split_once('/').ok_or(InvalidBudget)?;
         let days = match period.trim() {
             "day" => 1.0,
             "week" => DAYS_PER_WEEK,
             "month" => 30.0,
-            _ => return Err(NotABudget),
+            _ => return Err(InvalidBudget),
         };
-        let findings: f64 = findings.trim().parse().map_err(|_| NotABudget)?;
-        if (0.0..=1e6).contains(&findings) { Ok(Self { findings, days }) } else { Err(NotABudget) }
+        let findings: f64 = findings.trim().parse().map_err(|_| InvalidBudget)?;
+        if (0.0..=1e6).contains(&findings) {
+            Ok(Self { findings, days })
+        } else {
+            Err(InvalidBudget)
+        }
     }
 }
 
@@ -284,7 +288,7 @@ fn replay_at(
     least: Severity,
     tried: &Tried,
 ) -> Result<Point, ReplayError> {
-    let detector = in_memory(&tried.settings(settings));
+    let engine = in_memory(&tried.settings(settings));
     let start = history.period().map_or(0, |(first, _)| first.as_second());
     let mut weeks: BTreeMap<i64, u64> = BTreeMap::new();
     let mut by_principal: BTreeMap<Text, u64> = BTreeMap::new();
@@ -297,7 +301,7 @@ fn replay_at(
     };
     for denial in history.denials()? {
         let denial = denial?;
-        if let Some(finding) = deliver(&detector, &denial, SignedDuration::ZERO)?.finding {
+        if let Some(finding) = deliver(&engine, &denial, SignedDuration::ZERO)?.finding {
             take(&finding, denial.time().as_second());
         }
     }

@@ -59,10 +59,10 @@ pub(crate) fn run(args: ExplainArgs) -> Result<ExitCode> {
         (None, Some(at)) => Moment::At(at),
         (None, None) => Moment::Newest,
     };
-    let receipt = explain(&history, &settings, args.principal.as_deref(), &moment)?;
+    let explanation = explain(&history, &settings, args.principal.as_deref(), &moment)?;
     let text = match args.format {
-        FormatArg::Text => receipt.to_string(),
-        FormatArg::Json => receipt.to_json()? + "\n",
+        FormatArg::Text => explanation.to_string(),
+        FormatArg::Json => explanation.to_json()? + "\n",
     };
     print(text.as_bytes())
 }

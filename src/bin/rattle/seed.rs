@@ -62,7 +62,7 @@ mod write {
     use rattle::aws::Environment;
     use rattle::replay::states;
     use rattle::settings::TABLE_NAME;
-    use rattle::store::Kept;
+    use rattle::store::StoredState;
     use rattle::store::dynamodb::{DynamoDbStore, Seeded};
     use tokio::task::{JoinSet, LocalSet};
 
@@ -88,7 +88,7 @@ mod write {
 
     async fn seed(
         store: DynamoDbStore,
-        states: Vec<Kept>,
+        states: Vec<StoredState>,
         now: Timestamp,
         dry_run: bool,
     ) -> Result<BTreeMap<Seeded, u64>> {
@@ -99,12 +99,12 @@ mod write {
             let mut seeded = BTreeMap::new();
             loop {
                 while running.len() < IN_FLIGHT
-                    && let Some(kept) = states.next()
+                    && let Some(stored) = states.next()
                 {
                     let store = Rc::clone(&store);
                     running.spawn_local(async move {
-                        let seeded = store.seed(&kept, now, dry_run).await;
-                        seeded.with_context(|| format!("the state of {}", kept.key))
+                        let seeded = store.seed(&stored, now, dry_run).await;
+                        seeded.with_context(|| format!("the state of {}", stored.key))
                     });
                 }
                 let Some(one) = running.join_next().await else { return Ok(seeded) };

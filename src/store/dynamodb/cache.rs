@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::cloudtrail::Denial;
 use crate::detection::Window;
 use crate::detection::policy::MAX_IDS;
-use crate::store::Kept;
+use crate::store::StoredState;
 use crate::text::Text;
 
 /// States remembered by one process, of some kilobytes each.
@@ -20,12 +20,12 @@ const FULL_SECONDS: i64 = 5;
 /// States by principal. Each may be out of date: a write that rests on one is a
 /// compare-and-set.
 #[derive(Debug, Default)]
-pub(super) struct Remembered(RefCell<HashMap<Text, Asked>>);
+pub(super) struct StateCache(RefCell<HashMap<Text, Cached>>);
 
 /// A state as it was.
 #[derive(Debug)]
-struct Asked {
-    kept: Kept,
+struct Cached {
+    stored: StoredState,
     /// When a delivery last asked for it, in epoch seconds.
     at: i64,
 }
@@ -35,58 +35,60 @@ pub(super) enum Expectation {
     /// It counts in the window that is open, or nothing is known.
     OpenWindow,
     /// It opens a newer window than that of this state.
-    NewerWindow(Box<Kept>),
+    NewerWindow(Box<StoredState>),
     /// Its window can count no more, unless it is another by now, or a finding waits for this
     /// very delivery: a read tells, and costs a small part of a write.
     ProbablyFull,
 }
 
-impl Remembered {
+impl StateCache {
     /// Remembers the state after a delivery that asked for it.
-    pub(super) fn asked(&self, kept: &Kept, now: Timestamp) {
+    pub(super) fn insert(&self, stored: &StoredState, now: Timestamp) {
         let mut states = self.0.borrow_mut();
-        if states.len() >= MAX_REMEMBERED && !states.contains_key(&kept.key) {
+        if states.len() >= MAX_REMEMBERED && !states.contains_key(&stored.key) {
             // Those who come again are soon remembered again.
             states.clear();
         }
-        states.insert(kept.key.clone(), Asked { kept: kept.clone(), at: now.as_second() });
+        states.insert(stored.key.clone(), Cached { stored: stored.clone(), at: now.as_second() });
     }
 
     /// Remembers what the same delivery learnt or changed after it asked.
-    pub(super) fn learnt(&self, kept: &Kept) {
-        if let Some(asked) = self.0.borrow_mut().get_mut(&kept.key) {
-            asked.kept = kept.clone();
+    pub(super) fn refresh(&self, stored: &StoredState) {
+        if let Some(asked) = self.0.borrow_mut().get_mut(&stored.key) {
+            asked.stored = stored.clone();
         }
     }
 
     /// The state in whose window this denial cannot count, if that is certain. Nothing need be
     /// asked for, so that a flood costs nothing here.
-    pub(super) fn full(&self, denial: &Denial, now: Timestamp) -> Option<Kept> {
+    pub(super) fn full(&self, denial: &Denial, now: Timestamp) -> Option<StoredState> {
         let states = self.0.borrow();
-        let Asked { kept, at } = states.get(denial.principal().key())?;
-        let is_certain = is_full_for(kept, denial, now)
+        let Cached { stored, at } = states.get(denial.principal().key())?;
+        let is_certain = is_full_for(stored, denial, now)
             && (0..FULL_SECONDS).contains(&(now.as_second() - at))
-            && kept.pending.is_none()
-            && !kept.state.has_counted(denial);
-        is_certain.then(|| kept.clone())
+            && stored.outbox.is_none()
+            && !stored.state.has_counted(denial);
+        is_certain.then(|| stored.clone())
     }
 
     /// What the state promises about a denial.
     pub(super) fn expectation(&self, denial: &Denial, now: Timestamp) -> Expectation {
         match self.0.borrow().get(denial.principal().key()) {
-            Some(Asked { kept, .. }) if opens_newer(kept, denial) => {
-                Expectation::NewerWindow(Box::new(kept.clone()))
+            Some(Cached { stored, .. }) if opens_newer(stored, denial) => {
+                Expectation::NewerWindow(Box::new(stored.clone()))
             }
-            Some(Asked { kept, .. }) if is_full_for(kept, denial, now) => Expectation::ProbablyFull,
+            Some(Cached { stored, .. }) if is_full_for(stored, denial, now) => {
+                Expectation::ProbablyFull
+            }
             _ => Expectation::OpenWindow,
         }
     }
 }
 
-fn opens_newer(kept: &Kept, denial: &Denial) -> bool {
-    Window::containing(denial.time()) > kept.state.window
+fn opens_newer(stored: &StoredState, denial: &Denial) -> bool {
+    Window::containing(denial.time()) > stored.state.window
 }
 
-fn is_full_for(kept: &Kept, denial: &Denial, now: Timestamp) -> bool {
-    !opens_newer(kept, denial) && !kept.is_expired(now) && kept.state.ids.len() >= MAX_IDS
+fn is_full_for(stored: &StoredState, denial: &Denial, now: Timestamp) -> bool {
+    !opens_newer(stored, denial) && !stored.is_expired(now) && stored.state.ids.len() >= MAX_IDS
 }

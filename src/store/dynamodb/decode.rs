@@ -12,19 +12,19 @@ use crate::cloudtrail::secret_set::{BYTES, Bucket, SecretSet};
 use crate::detection::baseline::Baseline;
 use crate::detection::evidence::Evidence;
 use crate::detection::finding::{Finding, Severity};
-use crate::detection::repeat::ToldWorkload;
-use crate::detection::state::{Episode, Told};
-use crate::detection::{PrincipalState, Tally, Window};
-use crate::store::{Kept, Pending};
+use crate::detection::repeat::LastSent;
+use crate::detection::state::{Episode, Reported};
+use crate::detection::{EpisodeTotals, PrincipalState, Window};
+use crate::store::{Outbox, StoredState};
 use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The state of an item.
-pub fn decode(item: &Item) -> Result<Kept, CorruptItem> {
-    let reader = Reader::of(item, MAX_KEPT_BYTES)?;
-    Ok(Kept {
+pub fn decode(item: &Item) -> Result<StoredState, CorruptItem> {
+    let reader = ItemReader::of(item, MAX_KEPT_BYTES)?;
+    Ok(StoredState {
         state: reader.state()?,
         version: reader.number(name::VERSION)?,
-        pending: reader.pending(name::PENDING)?,
+        outbox: reader.outbox(name::PENDING)?,
         muted_until: reader.number_or_zero(name::MUTED_UNTIL)?,
         suppressed: reader.number_or_zero(name::SUPPRESSED)?,
         expires_at: reader.number(name::EXPIRES_AT)?,
@@ -33,12 +33,12 @@ pub fn decode(item: &Item) -> Result<Kept, CorruptItem> {
 }
 
 /// Reads the attributes of one item, and names what is wrong with them.
-pub(in crate::store) struct Reader<'a> {
+pub(in crate::store) struct ItemReader<'a> {
     item: &'a Item,
     key: Text,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ItemReader<'a> {
     /// An item of this version's format, whose key has at most so many bytes.
     pub(in crate::store) fn of(item: &'a Item, max_key_bytes: usize) -> Result<Self, CorruptItem> {
         let key = match item.get(name::PRINCIPAL) {
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
             known: self.map(name::KNOWN)?,
             known_before: self.map(name::KNOWN_BEFORE)?,
             baselines: [0, 3].map(|signal| [0, 1, 2].map(|scale| baseline(signal + scale))),
-            told: Told { hour: [dh, sh], day: [dd, sd] },
+            told: Reported { hour: [dh, sh], day: [dd, sd] },
             episodes: self.episodes()?,
             opened: self.numbers(name::OPENED)?,
             ids: self.ids_of_open_window()?,
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
             alert_seq: self.number(name::ALERT_SEQ)?,
             episode: self.number_or_zero(name::EPISODE)?,
             tally: self.tally()?,
-            told_workload: self.told_workload()?,
+            last_sent: self.last_sent()?,
         })
     }
 
@@ -109,15 +109,15 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn tally(&self) -> Result<Option<Tally>, CorruptItem> {
+    fn tally(&self) -> Result<Option<EpisodeTotals>, CorruptItem> {
         const NAME: &str = name::TALLY;
         let Some(map) = self.members(NAME)? else { return Ok(None) };
-        let reader = Reader { item: map, key: self.key.clone() };
+        let reader = ItemReader { item: map, key: self.key.clone() };
         let severity = match map.get("severity") {
             Some(AttributeValue::S(severity)) => Severity::from_name(severity),
             _ => None,
         };
-        Ok(Some(Tally {
+        Ok(Some(EpisodeTotals {
             severity: severity.ok_or_else(|| self.corrupt(NAME, "has no severity"))?,
             first_denial: reader.number("first")?,
             last_denial: reader.number("last")?,
@@ -126,13 +126,13 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn told_workload(&self) -> Result<Option<ToldWorkload>, CorruptItem> {
+    fn last_sent(&self) -> Result<Option<LastSent>, CorruptItem> {
         const NAME: &str = name::TOLD_WORKLOAD;
         if !self.item.contains_key(NAME) {
             return Ok(None);
         }
         match self.numbers::<i64, 2>(NAME)? {
-            [index @ 0..=LAST_WINDOW, count] => Ok(Some(ToldWorkload {
+            [index @ 0..=LAST_WINDOW, count] => Ok(Some(LastSent {
                 window: Window::from_index(index),
                 count: u32::try_from(count).map_err(|_| self.corrupt(NAME, "is out of range"))?,
             })),
@@ -213,20 +213,20 @@ impl<'a> Reader<'a> {
     }
 
     /// A finding that was claimed and is not confirmed as sent.
-    pub(in crate::store) fn pending(
+    pub(in crate::store) fn outbox(
         &self,
         name: &'static str,
-    ) -> Result<Option<Pending>, CorruptItem> {
+    ) -> Result<Option<Outbox>, CorruptItem> {
         let Some(map) = self.members(name)? else { return Ok(None) };
         let (Some(finding), Some(AttributeValue::B(by)), Some(AttributeValue::N(at))) =
             (map.get("finding"), map.get("by"), map.get("at"))
         else {
             return Err(self.corrupt(name, "has not its three members"));
         };
-        Ok(Some(Pending {
+        Ok(Some(Outbox {
             finding: self.finding(name, finding)?,
-            claimed_by: self.digest(name, by)?,
-            claimed_at: at.parse().map_err(|_| self.corrupt(name, "has no time"))?,
+            owner: self.digest(name, by)?,
+            leased_at: at.parse().map_err(|_| self.corrupt(name, "has no time"))?,
         }))
     }
 

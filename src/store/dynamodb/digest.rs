@@ -9,9 +9,9 @@ use super::table::DynamoDbError;
 use super::{DynamoDbStore, encode, expression};
 use crate::detection::window::SECONDS_PER_DAY;
 use crate::sha256::sha256_start;
-use crate::store::Pending;
+use crate::store::Outbox;
 use crate::text::Text;
-use crate::weekly_digest::{Digest, Listed, Week};
+use crate::weekly_digest::{Listed, Week, WeeklyDigest};
 
 /// The partition of the index that holds them.
 const DIGEST: &str = "digest";
@@ -29,17 +29,17 @@ impl DynamoDbStore {
     /// Notes a finding. Its key is the finding's id, so that it is noted once.
     pub(super) async fn put_listed(
         &self,
-        pending: &Pending,
+        outbox: &Outbox,
         listed: Listed,
     ) -> Result<(), DynamoDbError> {
-        let Pending { finding, claimed_at, .. } = pending;
+        let Outbox { finding, leased_at, .. } = outbox;
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let label = finding.principal.principal.label();
         let item = Item::from([
             (name::PRINCIPAL.to_owned(), text(&format!("#digest#{}", finding.id))),
-            (name::EXPIRES_AT.to_owned(), encode::number(claimed_at + RETENTION_SECONDS)),
+            (name::EXPIRES_AT.to_owned(), encode::number(leased_at + RETENTION_SECONDS)),
             (AGENDA.to_owned(), text(DIGEST)),
-            (DUE.to_owned(), encode::number(claimed_at)),
+            (DUE.to_owned(), encode::number(leased_at)),
             (LISTED.to_owned(), text(listed.name())),
             (LABEL.to_owned(), text(&label)),
             (WHAT.to_owned(), text(&finding.what())),
@@ -70,8 +70,8 @@ impl DynamoDbStore {
     }
 
     /// The digest of a week. The same week gives the same digest, however often it is asked for.
-    pub async fn digest(&self, week: Week) -> Result<Digest, DynamoDbError> {
-        let mut digest = Digest::of(week);
+    pub async fn digest(&self, week: Week) -> Result<WeeklyDigest, DynamoDbError> {
+        let mut digest = WeeklyDigest::of(week);
         let mut from: Option<Item> = None;
         loop {
             let query = self
@@ -95,7 +95,7 @@ impl DynamoDbStore {
 }
 
 /// An item that is neither of the two kinds was not written by this program, and says nothing.
-fn add(digest: &mut Digest, item: &Item) {
+fn add(digest: &mut WeeklyDigest, item: &Item) {
     let text = |name: &str, most| match item.get(name) {
         Some(AttributeValue::S(text)) => Some(Text::new(text, most)),
         _ => None,

@@ -10,31 +10,31 @@ use super::item::{FORMAT, Item, name};
 use crate::cloudtrail::secret_set::SecretSet;
 use crate::detection::evidence::Evidence;
 use crate::detection::finding::Finding;
-use crate::detection::repeat::ToldWorkload;
-use crate::detection::state::{Episode, Told};
-use crate::detection::{PrincipalState, Tally, Window};
-use crate::store::{Kept, Pending};
+use crate::detection::repeat::LastSent;
+use crate::detection::state::{Episode, Reported};
+use crate::detection::{EpisodeTotals, PrincipalState, Window};
+use crate::store::{Outbox, StoredState};
 
 /// The least positive number that DynamoDB takes. A state expires long before one of its
 /// sums has faded so far.
 const LEAST: f64 = 1e-130;
 
 /// The item of a state.
-pub fn encode(kept: &Kept) -> Item {
-    let state = &kept.state;
+pub fn encode(stored: &StoredState) -> Item {
+    let state = &stored.state;
     let mut item = Item::with_capacity(40);
     let mut put = |name: &str, value: AttributeValue| {
         item.insert(name.to_owned(), value);
     };
-    put(name::PRINCIPAL, AttributeValue::S(kept.key.to_string()));
+    put(name::PRINCIPAL, AttributeValue::S(stored.key.to_string()));
     put(name::FORMAT, number(FORMAT));
-    put(name::VERSION, number(kept.version));
-    put(name::EXPIRES_AT, number(kept.expires_at));
-    if kept.muted_until != 0 {
-        put(name::MUTED_UNTIL, number(kept.muted_until));
+    put(name::VERSION, number(stored.version));
+    put(name::EXPIRES_AT, number(stored.expires_at));
+    if stored.muted_until != 0 {
+        put(name::MUTED_UNTIL, number(stored.muted_until));
     }
-    if kept.suppressed != 0 {
-        put(name::SUPPRESSED, number(kept.suppressed));
+    if stored.suppressed != 0 {
+        put(name::SUPPRESSED, number(stored.suppressed));
     }
     put(name::ALERT_SEQ, number(state.alert_seq));
     if state.episode != 0 {
@@ -43,11 +43,11 @@ pub fn encode(kept: &Kept) -> Item {
     if let Some(tally) = &state.tally {
         put(name::TALLY, encode_tally(tally));
     }
-    if let Some(told) = state.told_workload {
+    if let Some(told) = state.last_sent {
         put(name::TOLD_WORKLOAD, encode_told_workload(told));
     }
-    if let Some(pending) = &kept.pending {
-        put(name::PENDING, encode_pending(pending));
+    if let Some(outbox) = &stored.outbox {
+        put(name::PENDING, encode_outbox(outbox));
     }
     put(name::WINDOW, number(state.window.index()));
     put(name::FIRST_WINDOW, number(state.first_window.index()));
@@ -104,7 +104,7 @@ fn window(window: Option<Window>) -> AttributeValue {
 }
 
 /// What was told, as an attribute: denials of the hour and of the day, then secrets.
-pub fn encode_told(told: &Told) -> AttributeValue {
+pub fn encode_told(told: &Reported) -> AttributeValue {
     let [(dh, sh), (dd, sd)] = [told.hour, told.day].map(|[denials, secrets]| (denials, secrets));
     list([dh, dd, sh, sd].map(number))
 }
@@ -115,7 +115,7 @@ pub fn encode_secrets(secrets: &SecretSet) -> AttributeValue {
 }
 
 /// What an episode came to.
-pub fn encode_tally(tally: &Tally) -> AttributeValue {
+pub fn encode_tally(tally: &EpisodeTotals) -> AttributeValue {
     let mut map = Item::from([
         ("severity".to_owned(), AttributeValue::S(tally.severity.name().to_owned())),
         ("first".to_owned(), number(tally.first_denial)),
@@ -130,16 +130,16 @@ pub fn encode_tally(tally: &Tally) -> AttributeValue {
 }
 
 /// The broken workload that was told of last.
-pub fn encode_told_workload(told: ToldWorkload) -> AttributeValue {
+pub fn encode_told_workload(told: LastSent) -> AttributeValue {
     list([number(told.window.index()), number(told.count)])
 }
 
 /// A finding that waits to be sent.
-pub fn encode_pending(pending: &Pending) -> AttributeValue {
+pub fn encode_outbox(outbox: &Outbox) -> AttributeValue {
     AttributeValue::M(HashMap::from([
-        ("finding".to_owned(), encode_finding(&pending.finding)),
-        ("by".to_owned(), AttributeValue::B(Blob::new(pending.claimed_by.to_bytes()))),
-        ("at".to_owned(), number(pending.claimed_at)),
+        ("finding".to_owned(), encode_finding(&outbox.finding)),
+        ("by".to_owned(), AttributeValue::B(Blob::new(outbox.owner.to_bytes()))),
+        ("at".to_owned(), number(outbox.leased_at)),
     ]))
 }
 

@@ -44,10 +44,10 @@ pub const IS_CLAIMABLE: &str = "alert_seq = :seq AND #window = :window AND \
                                 hit_window = :noted AND attribute_not_exists(pending)";
 /// Stores the window of the last hit, by signal. The other signal's may have been stored
 /// meanwhile, and is left alone.
-pub const NOTE_HIT: [&str; 2] =
+pub const RECORD_HIT: [&str; 2] =
     ["SET hit_window[0] = :hit ADD #version :one", "SET hit_window[1] = :hit ADD #version :one"];
 /// The same for both.
-pub const NOTE_HITS: &str = "SET hit_window[0] = :hit, hit_window[1] = :hit ADD #version :one";
+pub const RECORD_HITS: &str = "SET hit_window[0] = :hit, hit_window[1] = :hit ADD #version :one";
 /// The state that was assessed.
 pub const IS_ASSESSED: &str = "alert_seq = :seq AND #window = :window";
 /// Takes a published finding away.
@@ -66,20 +66,20 @@ pub const ANNOUNCE: &str = "SET storm = :digest, expires_at = :expires_at";
 /// None announces it yet, or this one does.
 pub const IS_ANNOUNCER: &str = "attribute_not_exists(storm) OR storm = :digest";
 /// Notes an episode that is about to be told of for the first time.
-pub const NOTE_NEW_EPISODE: &str = "SET #format = :format, expires_at = :expires_at, agenda = :agenda, due = :due, \
+pub const RECORD_NEW_EPISODE: &str = "SET #format = :format, expires_at = :expires_at, agenda = :agenda, due = :due, \
      episode = :episode, finding_id = :id, finding = :finding, claimed_at = :claimed_at \
      REMOVE ending, secrets_read, read_ids, first_read, last_read, let_in";
 /// None is noted, or another one by an older finding.
 pub const IS_NEW_EPISODE: &str = "attribute_not_exists(episode) OR \
                                   (episode <> :episode AND claimed_at <= :claimed_at)";
 /// Notes that an episode goes on.
-pub const NOTE_EPISODE: &str = "SET #format = :format, expires_at = :expires_at, agenda = :agenda, due = :due, \
+pub const RECORD_EPISODE: &str = "SET #format = :format, expires_at = :expires_at, agenda = :agenda, due = :due, \
      episode = :episode, finding_id = :id, finding = :finding, claimed_at = :claimed_at \
      REMOVE ending";
 /// This one is noted, by an older finding or by this one.
 pub const IS_SAME_EPISODE: &str = "episode = :episode AND claimed_at <= :claimed_at";
 /// Notes a secret that was read while an episode is open.
-pub const NOTE_READ: &str = "ADD secrets_read :secrets, read_ids :id \
+pub const RECORD_READ: &str = "ADD secrets_read :secrets, read_ids :id \
                              SET first_read = :first, last_read = :last";
 /// The episode is open, and the event is new.
 pub const IS_READABLE: &str = "episode = :episode AND attribute_exists(agenda) AND \

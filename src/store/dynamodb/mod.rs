@@ -25,12 +25,12 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
-use self::cache::Remembered;
+use self::cache::StateCache;
 use self::item::{FORMAT, Item, name};
 pub use self::seed::Seeded;
 pub use self::table::{DynamoDbError, Usage};
 use self::table::{Table, Written};
-use super::{Admission, Claim, Kept, Pending, Received, Sent, Store, storm_key};
+use super::{Admission, Claim, Disposition, Outbox, Received, Store, StoredState, storm_key};
 use crate::cloudtrail::Denial;
 use crate::cloudtrail::call::EventDigest;
 use crate::detection::{Decision, Outcome, Policy};
@@ -47,13 +47,13 @@ const STORM_RETENTION_SECONDS: i64 = 15 * 24 * 3600;
 #[derive(Debug)]
 pub struct DynamoDbStore {
     table: Table,
-    remembered: Remembered,
+    cache: StateCache,
 }
 
 impl DynamoDbStore {
     /// States in this table.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { table: Table::new(client, table.into()), remembered: Remembered::default() }
+        Self { table: Table::new(client, table.into()), cache: StateCache::default() }
     }
 
     /// Asks each answer for the capacity it used.
@@ -68,7 +68,7 @@ impl DynamoDbStore {
     }
 
     /// The state of a principal, read consistently.
-    pub async fn read(&self, key: &Text) -> Result<Option<Kept>, DynamoDbError> {
+    pub async fn read(&self, key: &Text) -> Result<Option<StoredState>, DynamoDbError> {
         let item = self.table.get(key).await?;
         Ok(item.as_ref().map(decode::decode).transpose()?)
     }
@@ -76,11 +76,11 @@ impl DynamoDbStore {
     /// One `PutItem` of a whole state, if the item is still the one that was read.
     async fn put(
         &self,
-        kept: &Kept,
+        stored: &StoredState,
         read: Option<u64>,
         now: Timestamp,
     ) -> Result<Written, DynamoDbError> {
-        let put = self.table.put(encode::encode(kept));
+        let put = self.table.put(encode::encode(stored));
         let put = match read {
             Some(version) => {
                 let put = put
@@ -88,8 +88,11 @@ impl DynamoDbStore {
                     .expression_attribute_names("#format", name::FORMAT)
                     .expression_attribute_values(":version", encode::number(version))
                     .expression_attribute_values(":format", encode::number(FORMAT))
-                    .expression_attribute_values(":muted_until", encode::number(kept.muted_until));
-                put.condition_expression(match kept.muted_until {
+                    .expression_attribute_values(
+                        ":muted_until",
+                        encode::number(stored.muted_until),
+                    );
+                put.condition_expression(match stored.muted_until {
                     0 => expression::IS_UNCHANGED,
                     _ => expression::IS_UNCHANGED_MUTED,
                 })
@@ -102,23 +105,23 @@ impl DynamoDbStore {
     }
 
     /// Remembers an item as a write left it: changed as stated, or as it stood in its way.
-    fn remember_written(
+    fn cache_written(
         &self,
         written: Written,
-        change: impl FnOnce(&mut Kept),
-    ) -> Result<Option<Kept>, DynamoDbError> {
-        let kept = match written {
+        change: impl FnOnce(&mut StoredState),
+    ) -> Result<Option<StoredState>, DynamoDbError> {
+        let stored = match written {
             Written::Stored(Some(before)) => {
-                let mut kept = decode::decode(&before)?;
-                change(&mut kept);
-                kept.version += 1;
-                kept
+                let mut stored = decode::decode(&before)?;
+                change(&mut stored);
+                stored.version += 1;
+                stored
             }
             Written::Refused(Some(now)) => decode::decode(&now)?,
             Written::Stored(None) | Written::Refused(None) => return Ok(None),
         };
-        self.remembered.learnt(&kept);
-        Ok(Some(kept))
+        self.cache.refresh(&stored);
+        Ok(Some(stored))
     }
 }
 
@@ -132,34 +135,34 @@ impl Store for DynamoDbStore {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
-        if let Some(kept) = self.remembered.full(denial, now) {
-            return Ok(Received { kept, outcome: Outcome::Saturated });
+        if let Some(stored) = self.cache.full(denial, now) {
+            return Ok(Received { stored, outcome: Outcome::WindowFull });
         }
-        let received = self.ask(denial, age, now, policy).await?;
-        self.remembered.asked(&received.kept, now);
+        let received = self.receive_delivery(denial, age, now, policy).await?;
+        self.cache.insert(&received.stored, now);
         Ok(received)
     }
 
     async fn claim(
         &self,
-        kept: &Kept,
+        stored: &StoredState,
         decision: &Decision,
-        pending: Pending,
+        outbox: Outbox,
     ) -> Result<Claim, DynamoDbError> {
         let mut update = self
             .table
-            .update(&kept.key)
+            .update(&stored.key)
             .update_expression(expression::CLAIM)
             .condition_expression(expression::IS_CLAIMABLE)
             .expression_attribute_values(":episode", encode::number(decision.episode))
             .expression_attribute_names("#version", name::VERSION)
             .expression_attribute_names("#window", name::WINDOW)
-            .expression_attribute_values(":seq", encode::number(kept.state.alert_seq))
-            .expression_attribute_values(":next", encode::number(kept.state.alert_seq + 1))
-            .expression_attribute_values(":window", encode::number(kept.state.window.index()))
-            .expression_attribute_values(":pending", encode::encode_pending(&pending))
+            .expression_attribute_values(":seq", encode::number(stored.state.alert_seq))
+            .expression_attribute_values(":next", encode::number(stored.state.alert_seq + 1))
+            .expression_attribute_values(":window", encode::number(stored.state.window.index()))
+            .expression_attribute_values(":pending", encode::encode_outbox(&outbox))
             .expression_attribute_values(":told", encode::encode_told(&decision.told))
-            .expression_attribute_values(":noted", encode::encode_hits(&kept.state.episodes))
+            .expression_attribute_values(":noted", encode::encode_hits(&stored.state.episodes))
             .expression_attribute_values(":one", encode::number(1));
         for (name, value) in encode::encode_episodes(&decision.episodes) {
             update = update.expression_attribute_values(format!(":{name}"), value);
@@ -168,28 +171,28 @@ impl Store for DynamoDbStore {
             update = update.expression_attribute_values(":tally", encode::encode_tally(tally));
         }
         if let Some(told) =
-            decision.told_workload.filter(|_| decision.told_workload != kept.state.told_workload)
+            decision.last_sent.filter(|_| decision.last_sent != stored.state.last_sent)
         {
             update = update
                 .update_expression(expression::CLAIM_WORKLOAD)
                 .expression_attribute_values(":told_workload", encode::encode_told_workload(told));
         }
-        let claimed_by = pending.claimed_by;
+        let owner = outbox.owner;
         match self.table.send_update(update).await? {
             Written::Stored(before) => {
-                let mut won = stored_item(before, kept)?;
+                let mut won = stored_item(before, stored)?;
                 won.state.settle(decision);
                 won.version += 1;
-                won.pending = Some(pending);
-                self.remembered.learnt(&won);
+                won.outbox = Some(outbox);
+                self.cache.refresh(&won);
                 Ok(Claim::Won(won))
             }
             Written::Refused(item) => {
-                let now = stored_item(item, kept)?;
-                self.remembered.learnt(&now);
+                let now = stored_item(item, stored)?;
+                self.cache.refresh(&now);
                 // The answer to our own claim was lost, and the SDK asked again.
-                let is_ours = now.state.alert_seq == kept.state.alert_seq + 1
-                    && now.pending.as_ref().is_some_and(|p| p.claimed_by == claimed_by);
+                let is_ours = now.state.alert_seq == stored.state.alert_seq + 1
+                    && now.outbox.as_ref().is_some_and(|p| p.owner == owner);
                 if is_ours {
                     return Ok(Claim::Won(now));
                 }
@@ -199,78 +202,87 @@ impl Store for DynamoDbStore {
         }
     }
 
-    async fn note_hit(&self, kept: &Kept, decision: &Decision) -> Result<(), DynamoDbError> {
+    async fn record_hit(
+        &self,
+        stored: &StoredState,
+        decision: &Decision,
+    ) -> Result<(), DynamoDbError> {
         let is_new = [0, 1].map(|signal: usize| {
-            decision.episodes[signal].hit_window != kept.state.episodes[signal].hit_window
+            decision.episodes[signal].hit_window != stored.state.episodes[signal].hit_window
         });
         let update = match is_new {
-            [true, true] => expression::NOTE_HITS,
-            [true, false] => expression::NOTE_HIT[0],
-            [false, true] => expression::NOTE_HIT[1],
+            [true, true] => expression::RECORD_HITS,
+            [true, false] => expression::RECORD_HIT[0],
+            [false, true] => expression::RECORD_HIT[1],
             [false, false] => return Ok(()),
         };
         let update = self
             .table
-            .update(&kept.key)
+            .update(&stored.key)
             .update_expression(update)
             .condition_expression(expression::IS_ASSESSED)
             .expression_attribute_names("#version", name::VERSION)
             .expression_attribute_names("#window", name::WINDOW)
-            .expression_attribute_values(":seq", encode::number(kept.state.alert_seq))
-            .expression_attribute_values(":window", encode::number(kept.state.window.index()))
-            .expression_attribute_values(":hit", encode::number(kept.state.window.index()))
+            .expression_attribute_values(":seq", encode::number(stored.state.alert_seq))
+            .expression_attribute_values(":window", encode::number(stored.state.window.index()))
+            .expression_attribute_values(":hit", encode::number(stored.state.window.index()))
             .expression_attribute_values(":one", encode::number(1));
         // Refused: another claimed or rolled on, and with it stored what it saw.
         let written = self.table.send_update(update).await?;
-        self.remember_written(written, |after| {
+        self.cache_written(written, |after| {
             for (episode, is_new) in after.state.episodes.iter_mut().zip(is_new) {
                 if is_new {
-                    episode.hit_window = Some(kept.state.window);
+                    episode.hit_window = Some(stored.state.window);
                 }
             }
         })
         .map(drop)
     }
 
-    async fn note_open(&self, pending: &Pending, now: Timestamp) -> Result<(), DynamoDbError> {
-        self.note_episode(pending, now).await
+    async fn record_open(&self, outbox: &Outbox, now: Timestamp) -> Result<(), DynamoDbError> {
+        self.record_episode(outbox, now).await
     }
 
-    async fn note_for_digest(
+    async fn record_for_weekly_digest(
         &self,
-        pending: &Pending,
+        outbox: &Outbox,
         listed: Listed,
     ) -> Result<(), DynamoDbError> {
-        self.put_listed(pending, listed).await
+        self.put_listed(outbox, listed).await
     }
 
-    async fn confirm(&self, kept: &Kept, sent: Sent) -> Result<Kept, DynamoDbError> {
+    async fn confirm(
+        &self,
+        stored: &StoredState,
+        sent: Disposition,
+    ) -> Result<StoredState, DynamoDbError> {
         let update = self
             .table
-            .update(&kept.key)
+            .update(&stored.key)
             .condition_expression(expression::IS_OURS)
             .expression_attribute_names("#version", name::VERSION)
-            .expression_attribute_values(":seq", encode::number(kept.state.alert_seq))
+            .expression_attribute_values(":seq", encode::number(stored.state.alert_seq))
             .expression_attribute_values(":one", encode::number(1));
         let update = match sent {
-            Sent::Published => update.update_expression(expression::CONFIRM),
-            Sent::Suppressed | Sent::Muted | Sent::Repeated | Sent::Shadowed => {
-                update.update_expression(expression::SUPPRESS)
-            }
+            Disposition::Published => update.update_expression(expression::CONFIRM),
+            Disposition::RateLimited
+            | Disposition::Muted
+            | Disposition::Held
+            | Disposition::Shadowed => update.update_expression(expression::SUPPRESS),
         };
         // Refused: another confirmed it, or the next finding is pending already.
         let written = self.table.send_update(update).await?;
-        let confirmed = self.remember_written(written, |kept| {
-            kept.pending = None;
-            kept.suppressed += u64::from(sent != Sent::Published);
+        let confirmed = self.cache_written(written, |stored| {
+            stored.outbox = None;
+            stored.suppressed += u64::from(sent != Disposition::Published);
         })?;
-        Ok(confirmed.unwrap_or_else(|| Kept { pending: None, ..kept.clone() }))
+        Ok(confirmed.unwrap_or_else(|| StoredState { outbox: None, ..stored.clone() }))
     }
 
-    async fn read_again(&self, kept: Kept) -> Result<Kept, DynamoDbError> {
+    async fn read_again(&self, stored: StoredState) -> Result<StoredState, DynamoDbError> {
         tokio::time::sleep(PUBLISHED_WITHIN).await;
-        let now = self.read(&kept.key).await?;
-        Ok(now.unwrap_or(Kept { pending: None, ..kept }))
+        let now = self.read(&stored.key).await?;
+        Ok(now.unwrap_or(StoredState { outbox: None, ..stored }))
     }
 
     async fn admit_alert(
@@ -308,10 +320,10 @@ impl Store for DynamoDbStore {
     }
 }
 
-fn stored_item(item: Option<Item>, read: &Kept) -> Result<Kept, DynamoDbError> {
+fn stored_item(item: Option<Item>, read: &StoredState) -> Result<StoredState, DynamoDbError> {
     match item {
         Some(item) => Ok(decode::decode(&item)?),
         // The item was deleted meanwhile.
-        None => Ok(Kept { version: 0, pending: None, ..read.clone() }),
+        None => Ok(StoredState { version: 0, outbox: None, ..read.clone() }),
     }
 }

@@ -9,7 +9,7 @@ use super::table::{DynamoDbError, Written};
 use super::{DynamoDbStore, encode, expression};
 use crate::cloudtrail::SecretRead;
 use crate::detection::policy::MAX_IDS;
-use crate::store::Pending;
+use crate::store::Outbox;
 use crate::text::Text;
 
 impl DynamoDbStore {
@@ -21,7 +21,7 @@ impl DynamoDbStore {
 
     /// Notes a secret that was read while an episode is open: the episode with it, or as it is
     /// if the event was noted before, 256 are, or it is not open any more.
-    pub async fn note_read(
+    pub async fn record_read(
         &self,
         episode: OpenEpisode,
         read: &SecretRead,
@@ -35,7 +35,7 @@ impl DynamoDbStore {
         let update = self
             .table
             .update(&item_key(&episode.key))
-            .update_expression(expression::NOTE_READ)
+            .update_expression(expression::RECORD_READ)
             .condition_expression(expression::IS_READABLE)
             .expression_attribute_values(
                 ":episode",
@@ -67,13 +67,13 @@ impl DynamoDbStore {
     /// Claims the finding that a principal was let in: once for an episode, or again if whoever
     /// claimed it before did not confirm it since `stale`, in epoch seconds. Gives whether it is
     /// ours.
-    pub async fn claim_let_in(
+    pub async fn claim_access(
         &self,
         episode: &OpenEpisode,
-        pending: &Pending,
+        outbox: &Outbox,
         stale: i64,
     ) -> Result<bool, DynamoDbError> {
-        let digest = AttributeValue::B(Blob::new(pending.claimed_by.to_bytes()));
+        let digest = AttributeValue::B(Blob::new(outbox.owner.to_bytes()));
         let update = self
             .table
             .update(&item_key(&episode.key))
@@ -86,14 +86,14 @@ impl DynamoDbStore {
                 ":episode",
                 AttributeValue::S(episode.finding.episode.clone()),
             )
-            .expression_attribute_values(":let_in", encode::encode_pending(pending))
+            .expression_attribute_values(":let_in", encode::encode_outbox(outbox))
             .expression_attribute_values(":digest", digest)
             .expression_attribute_values(":stale", encode::number(stale));
         Ok(matches!(self.table.send_update(update).await?, Written::Stored(_)))
     }
 
     /// Notes that the finding was sent, or held back.
-    pub async fn confirm_let_in(&self, episode: &OpenEpisode) -> Result<(), DynamoDbError> {
+    pub async fn confirm_access(&self, episode: &OpenEpisode) -> Result<(), DynamoDbError> {
         let update = self
             .table
             .update(&item_key(&episode.key))

@@ -15,7 +15,7 @@ use crate::cloudtrail::Denial;
 use crate::detection::evidence::Evidence;
 use crate::detection::policy::{MAX_AGE_SECONDS, MAX_IDS};
 use crate::detection::{Outcome, Policy, Window};
-use crate::store::{Kept, Received};
+use crate::store::{Received, StoredState};
 
 /// Longest wait before the first try after a lost race, doubled each time.
 const FIRST_WAIT_MS: u64 = 5;
@@ -83,46 +83,46 @@ impl DynamoDbStore {
 
     /// What a denial does to the item that was found in place of the one expected.
     fn transition(
-        found: Option<Kept>,
+        found: Option<StoredState>,
         denial: &Denial,
         age: SignedDuration,
         now: Timestamp,
         policy: &Policy,
     ) -> Transition {
-        let Some(before) = found.filter(|kept| !kept.is_expired(now)) else {
-            let mut kept = Kept::opened_by(denial);
-            kept.state.receive(denial, age, policy);
-            kept.version = 1;
-            return Transition::Replace { kept: Box::new(kept), read: None };
+        let Some(before) = found.filter(|stored| !stored.is_expired(now)) else {
+            let mut stored = StoredState::opened_by(denial);
+            stored.state.receive(denial, age, policy);
+            stored.version = 1;
+            return Transition::Replace { stored: Box::new(stored), read: None };
         };
-        let mut kept = before.clone();
-        match kept.receive(denial, age, now, policy) {
-            Outcome::Counted if kept.state.window == before.state.window => {
+        let mut stored = before.clone();
+        match stored.receive(denial, age, now, policy) {
+            Outcome::Counted if stored.state.window == before.state.window => {
                 let is_newer = Window::containing(denial.time()) > before.state.window;
                 Transition::Count { held: is_newer.then_some(before.state.window) }
             }
             Outcome::Counted => {
-                kept.version += 1;
-                let kept = Box::new(kept.renewed());
-                Transition::Replace { kept, read: Some(before.version) }
+                stored.version += 1;
+                let stored = Box::new(stored.renewed());
+                Transition::Replace { stored, read: Some(before.version) }
             }
-            outcome => Transition::Nothing(Box::new(Received { kept: before, outcome })),
+            outcome => Transition::Nothing(Box::new(Received { stored: before, outcome })),
         }
     }
 
     /// Counts a denial, with as few requests as its window and what is remembered allow.
-    pub(super) async fn ask(
+    pub(super) async fn receive_delivery(
         &self,
         denial: &Denial,
         age: SignedDuration,
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
-        let expectation = self.remembered.expectation(denial, now);
+        let expectation = self.cache.expectation(denial, now);
         // Whether what was found may be out of date.
         let mut is_remembered = matches!(expectation, Expectation::NewerWindow(_));
         let mut found = match expectation {
-            Expectation::NewerWindow(kept) => Some(*kept),
+            Expectation::NewerWindow(stored) => Some(*stored),
             Expectation::ProbablyFull => self.read(denial.principal().key()).await?,
             Expectation::OpenWindow => match self.count(denial, age, now, None).await? {
                 Written::Stored(before) => return counted(before, denial, age),
@@ -138,13 +138,13 @@ impl DynamoDbStore {
                 }
                 Transition::Nothing(received) => return Ok(*received),
                 Transition::Count { held } => self.count(denial, age, now, held).await?,
-                Transition::Replace { kept, read } => {
+                Transition::Replace { stored, read } => {
                     if race > 1 {
                         self.wait(race).await;
                     }
-                    match self.put(&kept, read, now).await? {
+                    match self.put(&stored, read, now).await? {
                         Written::Stored(_) => {
-                            return Ok(Received { kept: *kept, outcome: Outcome::Counted });
+                            return Ok(Received { stored: *stored, outcome: Outcome::Counted });
                         }
                         refused @ Written::Refused(_) => refused,
                     }
@@ -173,7 +173,7 @@ enum Transition {
     /// The window is open by now, or held open: count in it.
     Count { held: Option<Window> },
     /// Store this state in place of the one that was read.
-    Replace { kept: Box<Kept>, read: Option<u64> },
+    Replace { stored: Box<StoredState>, read: Option<u64> },
     /// Nothing.
     Nothing(Box<Received>),
 }
@@ -185,8 +185,8 @@ fn counted(
     denial: &Denial,
     age: SignedDuration,
 ) -> Result<Received, DynamoDbError> {
-    let mut kept = decode::decode(&before.unwrap_or_default())?;
-    let outcome = kept.state.receive_in_open_window(denial, age);
-    kept.version += 1;
-    Ok(Received { kept, outcome })
+    let mut stored = decode::decode(&before.unwrap_or_default())?;
+    let outcome = stored.state.receive_in_open_window(denial, age);
+    stored.version += 1;
+    Ok(Received { stored, outcome })
 }

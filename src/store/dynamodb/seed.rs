@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::item::Item;
 use super::table::{DynamoDbError, MAX_RACES, Written};
 use super::{DynamoDbStore, decode};
-use crate::store::Kept;
+use crate::store::StoredState;
 
 /// What became of one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,15 +57,15 @@ impl Seeded {
     }
 
     /// What is to become of a state that a history gives, beside the one that is there.
-    fn of(kept: &Kept, found: Option<&Kept>, now: Timestamp) -> Self {
+    fn of(stored: &StoredState, found: Option<&StoredState>, now: Timestamp) -> Self {
         match found {
             None => Self::New,
             Some(found) if found.is_expired(now) => Self::New,
-            Some(found) if found.state.window >= kept.state.window => Self::Newer,
-            Some(found) if found.state.first_window < kept.state.first_window => {
+            Some(found) if found.state.window >= stored.state.window => Self::Newer,
+            Some(found) if found.state.first_window < stored.state.first_window => {
                 Self::LongerHistory
             }
-            Some(found) if found.pending.is_some() => Self::Pending,
+            Some(found) if found.outbox.is_some() => Self::Pending,
             Some(_) => Self::Replaced,
         }
     }
@@ -76,28 +76,28 @@ impl DynamoDbStore {
     /// of the item that was seen. With `dry_run` it is only looked at.
     pub async fn seed(
         &self,
-        kept: &Kept,
+        stored: &StoredState,
         now: Timestamp,
         dry_run: bool,
     ) -> Result<Seeded, DynamoDbError> {
-        if kept.is_expired(now) {
+        if stored.is_expired(now) {
             return Ok(Seeded::Expired);
         }
         // Most principals have no item yet: whatever stands in the way comes back.
-        let mut item = if dry_run { self.table.get(&kept.key).await? } else { None };
+        let mut item = if dry_run { self.table.get(&stored.key).await? } else { None };
         for _ in 0..MAX_RACES {
             let Ok(found) = read(item.as_ref()) else { return Ok(Seeded::Unreadable) };
-            let seeded = Seeded::of(kept, found.as_ref(), now);
+            let seeded = Seeded::of(stored, found.as_ref(), now);
             if dry_run || !seeded.is_stored() {
                 return Ok(seeded);
             }
-            let (read, kept) = match found {
+            let (read, stored) = match found {
                 Some(found) if seeded == Seeded::Replaced => {
-                    (Some(found.version), over(kept, &found))
+                    (Some(found.version), over(stored, &found))
                 }
-                _ => (None, Kept { version: 1, ..kept.clone() }),
+                _ => (None, StoredState { version: 1, ..stored.clone() }),
             };
-            match self.put(&kept, read, now).await? {
+            match self.put(&stored, read, now).await? {
                 Written::Stored(_) => return Ok(seeded),
                 Written::Refused(in_the_way) => item = in_the_way,
             }
@@ -106,18 +106,18 @@ impl DynamoDbStore {
     }
 }
 
-fn read(item: Option<&Item>) -> Result<Option<Kept>, DynamoDbError> {
+fn read(item: Option<&Item>) -> Result<Option<StoredState>, DynamoDbError> {
     Ok(item.map(decode::decode).transpose()?)
 }
 
 /// The state of the history with what belongs to the item: its mute and its numbers.
-fn over(kept: &Kept, found: &Kept) -> Kept {
-    let mut kept = Kept {
+fn over(stored: &StoredState, found: &StoredState) -> StoredState {
+    let mut stored = StoredState {
         version: found.version + 1,
         muted_until: found.muted_until,
         suppressed: found.suppressed,
-        ..kept.clone()
+        ..stored.clone()
     };
-    kept.state.alert_seq = kept.state.alert_seq.max(found.state.alert_seq);
-    kept
+    stored.state.alert_seq = stored.state.alert_seq.max(found.state.alert_seq);
+    stored
 }

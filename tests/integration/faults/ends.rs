@@ -40,7 +40,7 @@ impl Ends {
         };
         let told = || principal.claims.values().filter(|claim| claim.messages > 0);
         let is_end_of = |last: &Finding, state: &PrincipalState| {
-            is_over(state) && Finding::end(last, Some(state), None, policy) == finding
+            is_over(state) && Finding::resolution(last, Some(state), None, policy) == finding
         };
         let is_true =
             told().any(|claim| principal.ever.iter().any(|state| is_end_of(&claim.finding, state)));

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use jiff::Timestamp;
 use rattle::aws::Environment;
-use rattle::engine::Detector;
+use rattle::engine::Engine;
 use rattle::lambda::{Failure, Function};
 use rattle::settings::Settings;
 use rattle::sink::sns::SnsSink;
@@ -81,7 +81,7 @@ impl Process {
         });
         let store = DynamoDbStore::new(dynamodb, services.table.clone());
         let sink = SnsSink::new(services.topic.clone(), &settings, sns as Box<dyn Fn() -> _>);
-        Self { line, function: Function::new(Detector::new(store, sink, settings), None) }
+        Self { line, function: Function::new(Engine::new(store, sink, settings), None) }
     }
 
     pub async fn invoke(&self, event: &RawValue, now: Timestamp, plan: Plan) -> Ended {
@@ -143,7 +143,7 @@ impl World {
                 tasks.spawn_local(async move { world.deliver(number as u64, delivery).await })
             })
             .collect();
-        let closing = tasks.spawn_local(Rc::clone(&world).close_episodes(deliveries));
+        let closing = tasks.spawn_local(Rc::clone(&world).resolve_episodes(deliveries));
         tasks.run_until(closing).await.unwrap();
         // Requests that were given up may still be on their way.
         tokio::time::sleep(Duration::from_mins(10)).await;
@@ -153,7 +153,7 @@ impl World {
 
     /// Plays the schedule that has episodes closed, until all are over for certain. At last
     /// nothing goes wrong any more.
-    async fn close_episodes(self: Rc<Self>, deliveries: Vec<JoinHandle<()>>) {
+    async fn resolve_episodes(self: Rc<Self>, deliveries: Vec<JoinHandle<()>>) {
         let task = RawValue::from_string(r#"{"task": "close-episodes"}"#.to_owned()).unwrap();
         let mut since = 0;
         for number in 0_u64.. {

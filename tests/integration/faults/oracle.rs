@@ -15,7 +15,7 @@ use rattle::detection::finding::Finding;
 use rattle::detection::{Assessment, Outcome, Policy, PrincipalState, Scale, Window, decide};
 use rattle::store::dynamodb::decode;
 use rattle::store::dynamodb::item::Item;
-use rattle::store::{Kept, Pending};
+use rattle::store::{Outbox, StoredState};
 use serde_json::Value;
 
 use super::ends::{Ends, unlisted};
@@ -73,7 +73,7 @@ struct Oracle<'a> {
 
 #[derive(Default)]
 pub struct Principal {
-    kept: Option<Kept>,
+    stored: Option<StoredState>,
     /// States since the last claim and the last opening of a window: what an invocation
     /// that claims now may have seen.
     seen: Vec<PrincipalState>,
@@ -119,13 +119,13 @@ impl<'a> Oracle<'a> {
 
     fn update(&mut self, key: &str, principal: &mut Principal, write: &Applied) {
         let before = decoded(&write.answer["Attributes"]);
-        if principal.kept != before {
+        if principal.stored != before {
             self.fault(format!(
                 "{key}: the item is not what the core says: {before:?}\n  instead of {:?}",
-                principal.kept
+                principal.stored
             ));
         }
-        let Some(kept) = &mut principal.kept else { return };
+        let Some(kept) = &mut principal.stored else { return };
         kept.version += 1;
         let values = &write.request["ExpressionAttributeValues"];
         match write.step {
@@ -136,7 +136,7 @@ impl<'a> Oracle<'a> {
                 // A window in which a finding waits may stay open for what is newer.
                 let is_newer = Window::containing(denial.time()) > kept.state.window;
                 principal.held |= is_newer;
-                if is_newer && kept.pending.is_none() {
+                if is_newer && kept.outbox.is_none() {
                     self.verdict.faults.push(format!("{key}: a window is held open for nothing"));
                 }
                 if kept.state.receive_in_open_window(denial, age) != Outcome::Counted {
@@ -156,7 +156,7 @@ impl<'a> Oracle<'a> {
                     .is_some_and(|update| update.contains("suppressed"));
                 kept.suppressed += u64::from(is_held_back);
                 let claim = principal.claims.get(&kept.state.alert_seq);
-                if kept.pending.take().is_none() {
+                if kept.outbox.take().is_none() {
                     self.fault(format!("{key}: nothing waits that could be confirmed"));
                 }
                 if !is_held_back && claim.is_none_or(|claim| claim.messages == 0) {
@@ -165,15 +165,15 @@ impl<'a> Oracle<'a> {
             }
             _ => {}
         }
-        if let Some(kept) = &principal.kept {
+        if let Some(kept) = &principal.stored {
             principal.seen.push(kept.state.clone());
             principal.ever.push(kept.state.clone());
         }
     }
 
     /// A claim is what the core decides on some state since the last one.
-    fn claim(&mut self, key: &str, principal: &mut Principal, pending: Pending) {
-        let denial = self.events[&pending.claimed_by];
+    fn claim(&mut self, key: &str, principal: &mut Principal, pending: Outbox) {
+        let denial = self.events[&pending.owner];
         let decided = principal.seen.iter().rev().find_map(|state| {
             let decision =
                 decide(state, &Assessment::of(state, &self.policy), denial, &self.policy);
@@ -183,19 +183,19 @@ impl<'a> Oracle<'a> {
             let finding = Finding::new(&after, report, denial, &self.policy);
             (finding == pending.finding).then_some(decision)
         });
-        let Some(kept) = &mut principal.kept else { return };
+        let Some(kept) = &mut principal.stored else { return };
         let Some(decision) = decided else {
             self.fault(format!("{key}: no state asked for the claim of {pending:?}"));
             kept.state.alert_seq += 1;
-            kept.pending = Some(pending);
+            kept.outbox = Some(pending);
             return;
         };
-        if kept.pending.is_some() {
+        if kept.outbox.is_some() {
             self.fault(format!("{key}: a claim takes the place of a finding that waits"));
         }
         let noted = kept.state.episodes.map(|episode| episode.hit_window);
         kept.state.settle(&decision);
-        kept.pending = Some(pending.clone());
+        kept.outbox = Some(pending.clone());
         let settled = kept.state.episodes.map(|episode| episode.hit_window);
         let alert_seq = kept.state.alert_seq;
         if noted.iter().zip(settled).any(|(before, after)| *before > after) {
@@ -217,7 +217,7 @@ impl<'a> Oracle<'a> {
     }
 
     fn note(&mut self, key: &str, principal: &mut Principal, request: &Value) {
-        let Some(kept) = &mut principal.kept else { return };
+        let Some(kept) = &mut principal.stored else { return };
         let update = request["UpdateExpression"].as_str().unwrap();
         let hit = request["ExpressionAttributeValues"][":hit"]["N"].as_str().unwrap();
         if hit.parse() != Ok(kept.state.window.index()) {
@@ -252,8 +252,8 @@ impl<'a> Oracle<'a> {
         };
         let denial = self.events[&opener];
         let age = if stored.state.denials[0] == 1 { SignedDuration::ZERO } else { OLD };
-        let mut kept = principal.kept.take().unwrap_or_else(|| Kept::opened_by(denial));
-        if kept.pending != stored.pending {
+        let mut kept = principal.stored.take().unwrap_or_else(|| StoredState::opened_by(denial));
+        if kept.outbox != stored.outbox {
             self.claim_at_close(&key, &mut principal, &mut kept, &stored);
         } else if let Some(due) = self.due(&kept.state) {
             self.verdict.lost += 1;
@@ -273,7 +273,7 @@ impl<'a> Oracle<'a> {
         *principal.counted.entry(opener).or_default() += 1;
         principal.seen = vec![stored.state.clone()];
         principal.ever.push(stored.state.clone());
-        principal.kept = Some(stored);
+        principal.stored = Some(stored);
         self.principals.insert(key, principal);
     }
 
@@ -282,14 +282,14 @@ impl<'a> Oracle<'a> {
         &mut self,
         key: &str,
         principal: &mut Principal,
-        kept: &mut Kept,
-        stored: &Kept,
+        kept: &mut StoredState,
+        stored: &StoredState,
     ) {
-        let Some(pending) = stored.pending.clone().filter(|_| kept.pending.is_none()) else {
+        let Some(pending) = stored.outbox.clone().filter(|_| kept.outbox.is_none()) else {
             self.fault(format!("{key}: the opening of a window drops a finding"));
             return;
         };
-        let opener = self.events[&pending.claimed_by];
+        let opener = self.events[&pending.owner];
         let decided = self.due(&kept.state).and_then(|denial| {
             let assessment = Assessment::of(&kept.state, &self.policy);
             let decision = decide(&kept.state, &assessment, denial, &self.policy);
@@ -302,7 +302,7 @@ impl<'a> Oracle<'a> {
             None => self.fault(format!("{key}: nothing was due, yet claimed: {pending:?}")),
             Some(after) => {
                 kept.state = after;
-                kept.pending = Some(pending.clone());
+                kept.outbox = Some(pending.clone());
                 self.claimed(key, principal, kept.state.alert_seq, pending.finding);
             }
         }
@@ -395,12 +395,15 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    fn end_of_principal(&mut self, key: &str, principal: &Principal, stored: Option<&Kept>) {
-        if principal.kept.as_ref() != stored {
-            self.fault(format!("{key}: it ends as {stored:?}\n  instead of {:?}", principal.kept));
+    fn end_of_principal(&mut self, key: &str, principal: &Principal, stored: Option<&StoredState>) {
+        if principal.stored.as_ref() != stored {
+            self.fault(format!(
+                "{key}: it ends as {stored:?}\n  instead of {:?}",
+                principal.stored
+            ));
         }
         let Some(kept) = stored else { return };
-        if kept.pending.is_some() {
+        if kept.outbox.is_some() {
             self.verdict.lost += 1;
             self.fault(format!("{key}: a finding waits for ever"));
         }
@@ -408,11 +411,12 @@ impl<'a> Oracle<'a> {
             self.verdict.lost += 1;
             self.fault(format!("{key}: a finding is still due to {}", due.event_id()));
         }
-        let untold = principal.claims.values().filter(|claim| claim.messages == 0).count() as u64;
+        let unreported =
+            principal.claims.values().filter(|claim| claim.messages == 0).count() as u64;
         self.verdict.held_back += kept.suppressed;
-        if untold > kept.suppressed {
-            self.verdict.lost += untold - kept.suppressed;
-            self.fault(format!("{key}: {untold} findings were never told"));
+        if unreported > kept.suppressed {
+            self.verdict.lost += unreported - kept.suppressed;
+            self.fault(format!("{key}: {unreported} findings were never told"));
         }
         if kept.state.alert_seq != principal.claims.len() as u64 {
             self.fault(format!("{key}: {} claims", principal.claims.len()));
@@ -452,12 +456,12 @@ impl<'a> Oracle<'a> {
     }
 }
 
-fn pending(value: &Value) -> Pending {
+fn pending(value: &Value) -> Outbox {
     let map = &value["M"];
-    Pending {
+    Outbox {
         finding: serde_json::from_str(map["finding"]["S"].as_str().unwrap()).unwrap(),
-        claimed_by: digest(&map["by"]),
-        claimed_at: map["at"]["N"].as_str().unwrap().parse().unwrap(),
+        owner: digest(&map["by"]),
+        leased_at: map["at"]["N"].as_str().unwrap().parse().unwrap(),
     }
 }
 
@@ -470,7 +474,7 @@ fn bytes(value: &Value) -> Vec<u8> {
 }
 
 /// The state of an item in DynamoDB's JSON.
-fn decoded(item: &Value) -> Option<Kept> {
+fn decoded(item: &Value) -> Option<StoredState> {
     let item: Item =
         item.as_object()?.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
     Some(decode::decode(&item).unwrap())

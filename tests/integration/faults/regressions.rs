@@ -7,12 +7,12 @@ use jiff::SignedDuration;
 use rattle::cloudtrail::Denial;
 use rattle::detection::finding::Finding;
 use rattle::detection::{Assessment, Decision, Outcome, Policy, Window, decide};
-use rattle::engine::Detector;
+use rattle::engine::Engine;
 use rattle::settings::Settings;
 use rattle::sink::{Receipt, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
-use rattle::store::{Claim, Kept, Pending, Received, Sent, Store};
-use rattle::weekly_digest::Digest;
+use rattle::store::{Claim, Disposition, Outbox, Received, Store, StoredState};
+use rattle::weekly_digest::WeeklyDigest;
 
 use super::schedule::event;
 use crate::dynamodb::run;
@@ -39,11 +39,11 @@ fn what_is_due_when_a_window_closes_is_claimed_by_the_denial_that_closes_it() {
             count(&store, &denial(1, &format!("e{number}"), number..number + 1)).await;
         }
         let closing = denial(301, "closing", 0..1);
-        let Received { kept, outcome } = count(&store, &closing).await;
+        let Received { stored: kept, outcome } = count(&store, &closing).await;
         assert_eq!(outcome, Outcome::Counted);
         assert_eq!(kept.state.window, Window::containing(closing.time()));
-        let pending = kept.pending.clone().unwrap();
-        assert_eq!((pending.finding.observed, pending.claimed_by), (5, closing.digest()));
+        let pending = kept.outbox.clone().unwrap();
+        assert_eq!((pending.finding.observed, pending.owner), (5, closing.digest()));
         assert_eq!(kept.state.alert_seq, 1);
         assert_eq!(store.read(&kept.key).await.unwrap(), Some(kept), "as it is stored");
     });
@@ -56,22 +56,22 @@ fn a_window_stays_open_while_one_finding_waits_and_another_is_due() {
         for number in 0..5 {
             count(&store, &denial(1, &format!("e{number}"), number..number + 1)).await;
         }
-        let kept = count(&store, &denial(301, "closing", 100..160)).await.kept;
-        let first = kept.pending.clone().unwrap();
+        let kept = count(&store, &denial(301, "closing", 100..160)).await.stored;
+        let first = kept.outbox.clone().unwrap();
         let newer = denial(601, "newer", 0..1);
         let held = count(&store, &newer).await;
         assert_eq!(held.outcome, Outcome::Counted);
-        assert_eq!(held.kept.state.window, kept.state.window);
-        assert_eq!(held.kept.pending.as_ref(), Some(&first), "it is not dropped");
-        assert_eq!(held.kept.state.denials[0], kept.state.denials[0] + 1);
+        assert_eq!(held.stored.state.window, kept.state.window);
+        assert_eq!(held.stored.outbox.as_ref(), Some(&first), "it is not dropped");
+        assert_eq!(held.stored.state.denials[0], kept.state.denials[0] + 1);
         assert_eq!(count(&store, &newer).await.outcome, Outcome::Duplicate);
-        assert_eq!(store.read(&kept.key).await.unwrap(), Some(held.kept.clone()));
+        assert_eq!(store.read(&kept.key).await.unwrap(), Some(held.stored.clone()));
 
-        store.confirm(&held.kept, Sent::Published).await.unwrap();
+        store.confirm(&held.stored, Disposition::Published).await.unwrap();
         let newest = denial(901, "newest", 0..1);
-        let after = count(&store, &newest).await.kept;
+        let after = count(&store, &newest).await.stored;
         assert_eq!(after.state.window, Window::containing(newest.time()));
-        let second = after.pending.unwrap().finding;
+        let second = after.outbox.unwrap().finding;
         assert!(second.observed >= 50, "{}", second.observed);
         assert_ne!(second.id, first.finding.id);
         assert_eq!(after.state.denials[2], 8, "each is counted once");
@@ -82,13 +82,13 @@ fn a_window_stays_open_while_one_finding_waits_and_another_is_due() {
 fn hits_of_both_signals_noted_at_once_are_both_kept() {
     run(async {
         let store = DynamoDbStore::new(table("both-noted").await, "both-noted");
-        let kept = count(&store, &denial(0, "e0", 0..1)).await.kept;
+        let kept = count(&store, &denial(0, "e0", 0..1)).await.stored;
         let window = Some(kept.state.window);
         for signal in [0, 1] {
             let mut episodes = kept.state.episodes;
             episodes[signal].hit_window = window;
             let decision = Decision { episodes, ..Decision::nothing(&kept.state) };
-            store.note_hit(&kept, &decision).await.unwrap();
+            store.record_hit(&kept, &decision).await.unwrap();
         }
         let stored = store.read(&kept.key).await.unwrap().unwrap();
         assert_eq!(stored.state.episodes.map(|episode| episode.hit_window), [window; 2]);
@@ -99,12 +99,12 @@ fn hits_of_both_signals_noted_at_once_are_both_kept() {
 fn a_hit_is_not_noted_for_a_window_that_closed() {
     run(async {
         let store = DynamoDbStore::new(table("noted-late").await, "noted-late");
-        let kept = count(&store, &denial(0, "e0", 0..1)).await.kept;
-        let closed = count(&store, &denial(301, "e1", 0..1)).await.kept;
+        let kept = count(&store, &denial(0, "e0", 0..1)).await.stored;
+        let closed = count(&store, &denial(301, "e1", 0..1)).await.stored;
         let mut episodes = kept.state.episodes;
         episodes[0].hit_window = Some(kept.state.window);
         let noted = Decision { episodes, ..Decision::nothing(&kept.state) };
-        store.note_hit(&kept, &noted).await.unwrap();
+        store.record_hit(&kept, &noted).await.unwrap();
         assert_eq!(store.read(&kept.key).await.unwrap(), Some(closed));
     });
 }
@@ -117,18 +117,18 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
             count(&store, &denial(0, &format!("e{number}"), number..number + 1)).await;
         }
         let fifth = denial(1, "fifth", 4..5);
-        let kept = count(&store, &fifth).await.kept;
+        let kept = count(&store, &fifth).await.stored;
         let policy = Policy::default();
         let decision = decide(&kept.state, &Assessment::of(&kept.state, &policy), &fifth, &policy);
         let mut after = kept.state.clone();
         after.settle(&decision);
         let report = decision.report.as_ref().unwrap();
-        let pending = Pending {
+        let pending = Outbox {
             finding: Finding::new(&after, report, &fifth, &policy),
-            claimed_by: fifth.digest(),
-            claimed_at: MONDAY,
+            owner: fifth.digest(),
+            leased_at: MONDAY,
         };
-        let claim = async |kept: &Kept| {
+        let claim = async |kept: &StoredState| {
             let claimed = store.claim(kept, &decision, pending.clone()).await.unwrap();
             assert!(matches!(claimed, Claim::Lost(_)), "{claimed:?}");
         };
@@ -136,12 +136,12 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
         let mut episodes = kept.state.episodes;
         episodes[0].hit_window = Some(kept.state.window);
         let noted = Decision { episodes, ..Decision::nothing(&kept.state) };
-        store.note_hit(&kept, &noted).await.unwrap();
+        store.record_hit(&kept, &noted).await.unwrap();
         claim(&kept).await;
 
         // Claimed by the denial that closes the window, sent, and closed once more.
-        let closed = count(&store, &denial(301, "closing", 0..1)).await.kept;
-        let closed = store.confirm(&closed, Sent::Published).await.unwrap();
+        let closed = count(&store, &denial(301, "closing", 0..1)).await.stored;
+        let closed = store.confirm(&closed, Disposition::Published).await.unwrap();
         count(&store, &denial(601, "closing-again", 0..1)).await;
         claim(&closed).await;
     });
@@ -162,7 +162,7 @@ impl Sink for Faltering {
         Ok(Receipt::default())
     }
 
-    async fn publish_digest(&self, _: &Digest) -> Result<(), &'static str> {
+    async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), &'static str> {
         unreachable!("no digest is asked for")
     }
 
@@ -182,7 +182,7 @@ fn a_storm_is_announced_even_if_that_succeeds_only_in_the_next_hour() {
         let settings = Settings::read([limit]).unwrap();
         let store = DynamoDbStore::new(table("late-storm").await, "late-storm");
         let sink = Faltering::default();
-        let detector = Detector::new(store, sink.clone(), settings);
+        let engine = Engine::new(store, sink.clone(), settings);
         let mut announcer = None;
         // Three users enumerate: the first is told of, the second has to announce the storm
         // and cannot, the third is held back.
@@ -190,7 +190,7 @@ fn a_storm_is_announced_even_if_that_succeeds_only_in_the_next_hour() {
             for number in 0..5 {
                 let secret = format!("prod/{number}");
                 let denial = event(MONDAY, &format!("{user}-{number}"), user, &[secret]).denial;
-                let handled = detector.handle(&denial, SignedDuration::ZERO, denial.time()).await;
+                let handled = engine.handle(&denial, SignedDuration::ZERO, denial.time()).await;
                 if handled.is_err() {
                     announcer = Some(denial);
                 }
@@ -199,7 +199,7 @@ fn a_storm_is_announced_even_if_that_succeeds_only_in_the_next_hour() {
         assert_eq!(sink.sent.borrow()[..], ["alert"]);
         let age = SignedDuration::from_hours(1);
         let announcer = announcer.unwrap();
-        let handled = detector.handle(&announcer, age, announcer.time() + age).await.unwrap();
+        let handled = engine.handle(&announcer, age, announcer.time() + age).await.unwrap();
         assert_eq!(handled.sends.suppressed, 1);
         assert_eq!(sink.sent.borrow()[..], ["alert", "storm"]);
     });

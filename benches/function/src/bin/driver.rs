@@ -1,4 +1,4 @@
-//! Sends denials through the detector over a table, with the time of arrival made up: the
+//! Dispositions denials through the detector over a table, with the time of arrival made up: the
 //! function itself takes that from the clock, and a month would take a month.
 //!
 //! Standard input: CloudTrail records, one a line, each arriving five minutes after its
@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::Client;
 use jiff::SignedDuration;
 use rattle::aws::Environment;
 use rattle::cloudtrail::{Denial, Record};
-use rattle::engine::Detector;
+use rattle::engine::Engine;
 use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
 use rattle::store::dynamodb::{DynamoDbStore, Usage};
@@ -49,13 +49,13 @@ async fn main() -> Result<(), Failure> {
     let instances = LocalSet::new();
     for _ in 0..concurrency.parse()? {
         let (queue, totals) = (queue.clone(), totals.clone());
-        let detector = detector(&client, &table)?;
+        let engine = engine(&client, &table)?;
         instances.spawn_local(async move {
             loop {
                 let Some(denial) = queue.borrow_mut().next() else { break };
-                deliver(&detector, &denial, &totals).await;
+                deliver(&engine, &denial, &totals).await;
             }
-            let (used, total) = (detector.store().take_usage(), &mut totals.borrow_mut().usage);
+            let (used, total) = (engine.store().take_usage(), &mut totals.borrow_mut().usage);
             total.requests += used.requests;
             total.lost_races += used.lost_races;
             total.capacity_units += used.capacity_units;
@@ -75,22 +75,19 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn detector(
-    client: &Client,
-    table: &str,
-) -> Result<Detector<DynamoDbStore, LeftToCaller>, Failure> {
+fn engine(client: &Client, table: &str) -> Result<Engine<DynamoDbStore, LeftToCaller>, Failure> {
     let settings = Settings::read([])?;
     let store = DynamoDbStore::new(client.clone(), table).measuring_capacity();
-    Ok(Detector::new(store, LeftToCaller, settings))
+    Ok(Engine::new(store, LeftToCaller, settings))
 }
 
 async fn deliver(
-    detector: &Detector<DynamoDbStore, LeftToCaller>,
+    engine: &Engine<DynamoDbStore, LeftToCaller>,
     denial: &Denial,
     totals: &RefCell<Totals>,
 ) {
     for _ in 0..DELIVERIES {
-        match detector.handle(denial, AGE, denial.time() + AGE).await {
+        match engine.handle(denial, AGE, denial.time() + AGE).await {
             Ok(handled) => {
                 totals.borrow_mut().outcomes[handled.outcome as usize] += 1;
                 if let Some(finding) = handled.finding {

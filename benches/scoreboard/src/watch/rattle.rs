@@ -7,10 +7,10 @@ use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
 use rattle::cloudtrail::Denial;
-use rattle::engine::{Detector, Failed, Handled};
+use rattle::engine::{Engine, Failed, Handled};
 use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
-use rattle::store::Kept;
+use rattle::store::StoredState;
 use rattle::store::memory::MemoryStore;
 use rattle::text::Text;
 
@@ -19,27 +19,27 @@ use super::Alert;
 /// Rattle, watching one principal.
 #[derive(Debug)]
 pub struct Rattle {
-    detector: Detector<MemoryStore, LeftToCaller>,
+    engine: Engine<MemoryStore, LeftToCaller>,
 }
 
 impl Rattle {
     /// One that knows nothing yet.
     pub fn new() -> anyhow::Result<Self> {
         let settings = Settings::read([])?;
-        Ok(Self { detector: Detector::new(MemoryStore::default(), LeftToCaller, settings) })
+        Ok(Self { engine: Engine::new(MemoryStore::default(), LeftToCaller, settings) })
     }
 
     /// Another that knows what this one knows of the principal.
     #[must_use]
     pub fn fork(&self, key: &Text) -> Self {
-        let settings = self.detector.settings().clone();
-        let store = MemoryStore::holding(self.kept(key));
-        Self { detector: Detector::new(store, LeftToCaller, settings) }
+        let settings = self.engine.settings().clone();
+        let store = MemoryStore::holding(self.stored(key));
+        Self { engine: Engine::new(store, LeftToCaller, settings) }
     }
 
     /// What it knows of the principal.
-    pub fn kept(&self, key: &Text) -> Option<Kept> {
-        self.detector.store().kept(key)
+    pub fn stored(&self, key: &Text) -> Option<StoredState> {
+        self.engine.store().stored(key)
     }
 
     /// Handles a denial that arrives at that time.
@@ -47,7 +47,7 @@ impl Rattle {
         let now = Timestamp::from_second(at)?;
         let age = SignedDuration::from_secs(at - denial.time().as_second());
         let handled: Result<Handled, Failed<Infallible, Infallible>> =
-            at_once(self.detector.handle(denial, age, now));
+            at_once(self.engine.handle(denial, age, now));
         Ok(handled.map_err(|failed| failed.error)?)
     }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{AGENDA, Ending, LetIn, MAX_KEY_BYTES, OpenEpisode, ReadsSoFar, own};
-use crate::store::dynamodb::decode::Reader;
+use super::{AGENDA, AccessAfterDenial, Ending, MAX_KEY_BYTES, OpenEpisode, ReadsSoFar, own};
+use crate::store::dynamodb::decode::ItemReader;
 use crate::store::dynamodb::item::{CorruptItem, Item};
 use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The episode of an item.
 pub(in crate::store) fn decode(item: &Item) -> Result<OpenEpisode, CorruptItem> {
-    let reader = Reader::of(item, MAX_KEY_BYTES)?;
+    let reader = ItemReader::of(item, MAX_KEY_BYTES)?;
     let finding = match item.get(own::FINDING) {
         Some(finding) => reader.finding(own::FINDING, finding)?,
         None => return Err(reader.corrupt(own::FINDING, "has no finding")),
@@ -26,7 +26,7 @@ pub(in crate::store) fn decode(item: &Item) -> Result<OpenEpisode, CorruptItem> 
     })
 }
 
-fn ending(reader: &Reader<'_>) -> Result<Option<Ending>, CorruptItem> {
+fn ending(reader: &ItemReader<'_>) -> Result<Option<Ending>, CorruptItem> {
     const NAME: &str = own::ENDING;
     let Some(map) = reader.members(NAME)? else { return Ok(None) };
     let (Some(finding), Some(AttributeValue::N(at))) = (map.get("finding"), map.get("at")) else {
@@ -34,17 +34,17 @@ fn ending(reader: &Reader<'_>) -> Result<Option<Ending>, CorruptItem> {
     };
     Ok(Some(Ending {
         finding: reader.finding(NAME, finding)?,
-        claimed_at: at.parse().map_err(|_| reader.corrupt(NAME, "has no time"))?,
+        leased_at: at.parse().map_err(|_| reader.corrupt(NAME, "has no time"))?,
     }))
 }
 
-fn let_in(reader: &Reader<'_>) -> Result<Option<LetIn>, CorruptItem> {
-    let Some(pending) = reader.pending(own::LET_IN)? else { return Ok(None) };
+fn let_in(reader: &ItemReader<'_>) -> Result<Option<AccessAfterDenial>, CorruptItem> {
+    let Some(outbox) = reader.outbox(own::LET_IN)? else { return Ok(None) };
     let is_done = reader.members(own::LET_IN)?.is_some_and(|map| map.contains_key("done"));
-    Ok(Some(LetIn { pending, is_done }))
+    Ok(Some(AccessAfterDenial { outbox, is_done }))
 }
 
-fn reads(reader: &Reader<'_>, item: &Item) -> Result<ReadsSoFar, CorruptItem> {
+fn reads(reader: &ItemReader<'_>, item: &Item) -> Result<ReadsSoFar, CorruptItem> {
     let secrets = match item.get(own::SECRETS) {
         None => BTreeSet::new(),
         Some(AttributeValue::Ss(names)) => {

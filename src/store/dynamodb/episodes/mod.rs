@@ -17,7 +17,7 @@ use super::table::{DynamoDbError, Written};
 use super::{DynamoDbStore, encode, expression};
 use crate::detection::finding::{Finding, MAX_NAMED, Reads};
 use crate::detection::window::SECONDS_PER_DAY;
-use crate::store::{Pending, RETENTION_DAYS};
+use crate::store::{Outbox, RETENTION_DAYS};
 use crate::text::{MAX_KEPT_BYTES, Text};
 
 /// The sparse index.
@@ -48,7 +48,7 @@ pub struct OpenEpisode {
     /// What its principal read meanwhile.
     pub reads: ReadsSoFar,
     /// The finding about that, if somebody began to tell it.
-    pub let_in: Option<LetIn>,
+    pub let_in: Option<AccessAfterDenial>,
 }
 
 /// The end of an episode that was claimed and is not yet confirmed as sent.
@@ -57,7 +57,7 @@ pub struct Ending {
     /// The finding.
     pub finding: Finding,
     /// When, in epoch seconds.
-    pub claimed_at: i64,
+    pub leased_at: i64,
 }
 
 /// Secrets read while an episode was open.
@@ -82,9 +82,9 @@ impl ReadsSoFar {
 
 /// The finding that a principal was let in, claimed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LetIn {
+pub struct AccessAfterDenial {
     /// The finding, with the event whose delivery claimed it.
-    pub pending: Pending,
+    pub outbox: Outbox,
     /// Whether it is confirmed as sent, or as held back.
     pub is_done: bool,
 }
@@ -107,13 +107,13 @@ pub(super) fn item_key(principal: &Text) -> Text {
 impl DynamoDbStore {
     /// Notes the episode of a finding that is about to be sent, unless a newer one is noted.
     /// What was read in the same episode stays.
-    pub(super) async fn note_episode(
+    pub(super) async fn record_episode(
         &self,
-        pending: &Pending,
+        outbox: &Outbox,
         now: Timestamp,
     ) -> Result<(), DynamoDbError> {
-        let Pending { finding, claimed_at, .. } = pending;
-        let expires_at = claimed_at + RETENTION_DAYS * SECONDS_PER_DAY;
+        let Outbox { finding, leased_at, .. } = outbox;
+        let expires_at = leased_at + RETENTION_DAYS * SECONDS_PER_DAY;
         let note = |update, condition| {
             self.table
                 .update(&item_key(finding.principal.principal.key()))
@@ -130,12 +130,12 @@ impl DynamoDbStore {
                 .expression_attribute_values(":episode", AttributeValue::S(finding.episode.clone()))
                 .expression_attribute_values(":id", AttributeValue::S(finding.id.clone()))
                 .expression_attribute_values(":finding", encode::encode_finding(finding))
-                .expression_attribute_values(":claimed_at", encode::number(claimed_at))
+                .expression_attribute_values(":claimed_at", encode::number(leased_at))
         };
-        let new = note(expression::NOTE_NEW_EPISODE, expression::IS_NEW_EPISODE);
+        let new = note(expression::RECORD_NEW_EPISODE, expression::IS_NEW_EPISODE);
         if let Written::Refused(_) = self.table.send_update(new).await? {
             // The same episode grew, or a newer finding is noted.
-            let same = note(expression::NOTE_EPISODE, expression::IS_SAME_EPISODE);
+            let same = note(expression::RECORD_EPISODE, expression::IS_SAME_EPISODE);
             self.table.send_update(same).await?;
         }
         Ok(())
@@ -181,7 +181,7 @@ impl DynamoDbStore {
     ) -> Result<bool, DynamoDbError> {
         let claimed = HashMap::from([
             ("finding".to_owned(), encode::encode_finding(&ending.finding)),
-            ("at".to_owned(), encode::number(ending.claimed_at)),
+            ("at".to_owned(), encode::number(ending.leased_at)),
         ]);
         let update = self
             .table
