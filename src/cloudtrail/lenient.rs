@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::de::{Error, value::MapAccessDeserializer};
 
-use super::record::Malformed;
+use super::error::Malformed;
 
 /// A value that should be text.
 #[derive(Debug, Default)]

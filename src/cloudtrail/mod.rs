@@ -5,6 +5,8 @@
 
 pub mod call;
 pub mod cause;
+pub mod error;
+mod identity;
 mod lenient;
 pub mod message;
 pub mod principal;
@@ -17,7 +19,8 @@ pub mod secret_set;
 pub use call::Denial;
 pub use cause::{Cause, PolicyType};
 
+pub use error::Malformed;
 pub use principal::Principal;
 pub use read::SecretRead;
-pub use record::{Malformed, Record};
+pub use record::Record;
 pub use secret_set::SecretSet;

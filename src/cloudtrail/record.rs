@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::call::{Denial, DenialParts, EventDigest};
+use super::error::Malformed;
+use super::identity::{Identified, UserIdentity};
 use super::lenient::{Nested, Scalar, ScalarList};
 use super::message::DenialMessage;
-use super::principal::{Identified, UserIdentity};
 use super::read::SecretRead;
 use super::secret::{Secret, Secrets};
 use crate::text::Text;
@@ -18,7 +19,6 @@ const MAX_REGION_BYTES: usize = 32;
 const MAX_SOURCE_IP_BYTES: usize = 39;
 const MAX_ARN_BYTES: usize = 256;
 const MAX_QUOTED_BYTES: usize = 48;
-const MAX_SYNTAX_BYTES: usize = 120;
 
 const EVENT_SOURCE: &str = "secretsmanager.amazonaws.com";
 const READ: &str = "GetSecretValue";
@@ -33,51 +33,6 @@ const FIRST_EVENT_TIME: Timestamp = Timestamp::constant(1_384_300_800, 0);
 /// output.
 pub(crate) const LAST_EVENT_SECOND: i64 = 4_102_444_800;
 const LAST_EVENT_TIME: Timestamp = Timestamp::constant(LAST_EVENT_SECOND, 0);
-
-/// Why an input that should be a CloudTrail record cannot be used. Reading it again
-/// would give the same: never worth a retry.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
-    /// It is not JSON.
-    #[error("not valid JSON: {0}")]
-    Syntax(String),
-    /// It is JSON, but no record in any known wrapping.
-    #[error("not a CloudTrail record: it has no eventSource and no eventName")]
-    NotARecord,
-    /// A field is missing or empty.
-    #[error("{field} is missing or empty")]
-    Missing {
-        /// The field's name.
-        field: &'static str,
-    },
-    /// A field has another type.
-    #[error("{field} is {found}, not text")]
-    NotText {
-        /// The field's name.
-        field: &'static str,
-        /// The type found.
-        found: &'static str,
-    },
-    /// A field's text is not of the documented form.
-    #[error("{field} is \"{value}\", not {expected}")]
-    Invalid {
-        /// The field's name.
-        field: &'static str,
-        /// What it says, printable and bounded.
-        value: Text,
-        /// What it should be.
-        expected: &'static str,
-    },
-}
-
-impl Malformed {
-    /// What the JSON parser says, without its own idea of the place.
-    pub(crate) fn syntax(error: &serde_json::Error) -> Self {
-        let text = error.to_string();
-        let (what, _place) = text.rsplit_once(" at line ").unwrap_or((&text, ""));
-        Self::Syntax(Text::new(what, MAX_SYNTAX_BYTES).to_string())
-    }
-}
 
 /// A JSON object that is, or wraps, a CloudTrail record: the bare record, an
 /// EventBridge envelope (`detail`), or an item of the output of
