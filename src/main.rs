@@ -1,5 +1,5 @@
-//! The Lambda function `rattle-lambda`: settings and clients once, then one event after
-//! the other.
+//! The Lambda function `rattle-lambda`: reads settings and makes clients once, then handles one
+//! event after the other.
 
 // The SDK's operations are deeply nested futures.
 #![recursion_limit = "256"]
@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // In a task of its own: to wake the main one takes two system calls, each time.
+    // In a task of its own, since each wake-up of the main task takes two system calls.
     let invocations = spawn_local(async move {
         let handle = service_fn(|event: LambdaEvent<Box<RawValue>>| {
             let function = &function;
@@ -61,7 +61,8 @@ fn start() -> Result<Function<SnsSink<impl Fn() -> aws_sdk_sns::Client>>, Error>
             format!("{} and {} must be set", TABLE_NAME.variable, TOPIC_ARN.variable).into()
         );
     };
-    let store = DynamoDbStore::new(environment.dynamodb(), table);
+    let store = DynamoDbStore::new(environment.dynamodb(), table)
+        .with_weekly_digest(settings.weekly_digest);
     let sink = SnsSink::new(topic, &settings, move || environment.sns());
     let engine = Engine::new(store, sink, settings);
     Ok(Function::new(engine, variable(OWN_ROLE).filter(|arn| !arn.is_empty())))

@@ -52,7 +52,7 @@ MUTATIONS = [
     # and a hit is seldom noted just then.
     condition("claim for a window that closed", "IS_CLAIMABLE", "#window = :window", "alert_seq = :seq", REGRESSIONS),
     condition("claim over a hit noted since", "IS_CLAIMABLE", "hit_window = :noted", "#window = :window", REGRESSIONS),
-    condition("confirm whatever waits", "IS_OURS", "alert_seq = :seq", "attribute_exists(pending)"),
+    condition("confirm whatever waits", "IS_UNCONFIRMED", "alert_seq = :seq", "attribute_exists(pending)"),
     condition("note a hit in a window that closed", "IS_ASSESSED", "#window = :window", "alert_seq = :seq", REGRESSIONS),
     Mutation(
         "note both signals' hits as they were read",
@@ -135,10 +135,10 @@ MUTATIONS = [
         "const FIRST_LOOK_SECONDS: i64 = -9_000;",
         "episodes::",
     ),
-    condition("end an episode of which more was told", "IS_ENDABLE", "finding_id = :id", "attribute_exists(finding_id)", "episodes::"),
-    condition("end an episode that another run ends", "IS_ENDABLE", "ending.#at <= :stale", "finding_id = :id", "episodes::"),
-    condition("take an episode off whose end nobody claimed", "IS_ENDED", "attribute_exists(ending)", "finding_id = :id", "episodes::"),
-    condition("tell twice that a principal was let in", "IS_LET_IN_CLAIMABLE", "attribute_not_exists(let_in.#done)", "episode = :episode", "reads::"),
+    condition("end an episode of which more was told", "IS_RESOLVABLE", "finding_id = :id", "attribute_exists(finding_id)", "episodes::"),
+    condition("end an episode that another run ends", "IS_RESOLVABLE", "ending.#at <= :stale", "finding_id = :id", "episodes::"),
+    condition("take an episode off whose end nobody claimed", "IS_RESOLUTION_LEASED", "attribute_exists(ending)", "finding_id = :id", "episodes::"),
+    condition("tell twice that a principal was let in", "IS_ACCESS_LEASABLE", "attribute_not_exists(let_in.#done)", "episode = :episode", "reads::"),
     Mutation(
         "an id without the alert's number",
         "src/detection/finding.rs",

@@ -13,7 +13,7 @@ use rattle::alert::email::Email;
 use rattle::alert::machine::rattle::FindingLine;
 use rattle::alert::sms::{MAX_SMS_BYTES, sms};
 use rattle::alert::{Deployment, chat, pager};
-use rattle::cloudtrail::{Denial, Malformed, Principal};
+use rattle::cloudtrail::{Delivery, Denial, Malformed, Principal};
 use rattle::detection::evidence::Evidence;
 use rattle::detection::finding::Finding;
 use rattle::detection::{Assessment, Policy, PrincipalState, Scale, Signal};
@@ -267,7 +267,8 @@ impl InMemory {
 
     /// Delivers a denial that is so old on arrival.
     pub fn deliver(&self, denial: &Denial, age: SignedDuration) -> Handled {
-        let mut handling = pin!(self.0.handle(denial, age, denial.time()));
+        let delivery = Delivery { denial, arrived: denial.time() + age };
+        let mut handling = pin!(self.0.handle(&delivery));
         match handling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(handled)) => handled,
             Poll::Ready(Err(failed)) => panic!("{failed:?}"),

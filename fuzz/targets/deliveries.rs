@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
-use rattle::cloudtrail::call::DenialParts;
+use rattle::cloudtrail::call::Call;
 use rattle::cloudtrail::secret::Secrets;
 use rattle::cloudtrail::{Cause, Denial, PolicyType, Record};
 use rattle::detection::{Outcome, Policy, PrincipalState};
@@ -120,23 +120,22 @@ impl Run {
         let Ok(time) = Timestamp::from_second(self.clock) else {
             panic!("{} is no time", self.clock);
         };
-        Denial::new(DenialParts {
-            event_id: Text::new(&id.to_string(), 64),
+        let call = Call {
+            id: Text::new(&id.to_string(), 64).into(),
             time,
             principal: Arc::clone(knocker.principal()),
-            region: knocker.region().cloned(),
-            secrets: Secrets::from_ids(names.iter().map(String::as_str)),
-            source_ip: knocker.source_ip().cloned(),
             session: knocker.session().cloned(),
-            cause: match first % 11 {
-                number @ 0..7 => Cause::Implicit(PolicyType::ALL[number as usize]),
-                7 => Cause::Explicit(None),
-                8 => Cause::Explicit(Some(PolicyType::IdentityBased)),
-                9 => Cause::Kms,
-                _ => Cause::Unknown,
-            },
-            policy_arn: None,
-        })
+            region: knocker.region().cloned(),
+            source_ip: knocker.source_ip().cloned(),
+        };
+        let cause = match first % 11 {
+            number @ 0..7 => Cause::Implicit(PolicyType::ALL[number as usize]),
+            7 => Cause::Explicit(None),
+            8 => Cause::Explicit(Some(PolicyType::IdentityBased)),
+            9 => Cause::Kms,
+            _ => Cause::Unknown,
+        };
+        Denial::new(call, Secrets::from_ids(names.iter().map(String::as_str)), cause, None)
     }
 
     /// Delivers to both stores; `in_full` is slower by far.

@@ -5,8 +5,10 @@
 
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
+use rattle::cloudtrail::Event;
+use rattle::cloudtrail::envelope::Rejection;
 use rattle::cloudtrail::{Denial, Malformed, Record};
-use rattle::lambda::{Rejection, denial};
+use rattle::lambda::read_event;
 use rattle_fuzz::{check_denial, check_malformed};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -38,7 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
 /// The function takes an envelope for what replay takes it for, or says what it lacks.
 fn check_function(event: &RawValue) {
     let replayed = Record::denial_in(event.get().as_bytes());
-    match denial(event, LATER) {
+    match denial(event) {
         Ok(read) => {
             read.iter().for_each(check_denial);
             // Beside the envelope's own fields stands one of a record, and that twice: replay,
@@ -51,23 +53,37 @@ fn check_function(event: &RawValue) {
             check_malformed(&malformed);
             assert_eq!(Err(malformed), replayed, "the function differs from replay");
         }
-        Err(Rejection::Source(source)) => assert!(source.as_str().len() <= 60, "{source}"),
+        Err(Rejection::Source(text)) => assert!(text.as_str().len() <= 60, "{text}"),
+        Err(Rejection::Task(text)) => assert!(text.as_str().len() <= 120, "{text}"),
         Err(Rejection::NoEnvelope) => {}
         Err(Rejection::Future(time)) => panic!("{time} is later than everything"),
     }
 }
 
-/// A call that was let in is no denial, and what it read can be shown.
+/// What the function takes an event for that arrives after everything.
+fn denial(event: &RawValue) -> Result<Option<Denial>, Rejection> {
+    match read_event(event, false)?.arriving(LATER)? {
+        Event::Denial(denial) => Ok(Some(denial)),
+        Event::Task(_) | Event::Other => Ok(None),
+        Event::Read(read) => panic!("a read that nobody asked for: {read:?}"),
+    }
+}
+
+/// A call that succeeded is no denial, and what it read can be shown.
 fn check_read(event: &RawValue) {
-    match Record::read_in(event.get()) {
-        Ok(Some(read)) => {
+    match Event::read(event.get(), true) {
+        Ok(Event::Read(read)) => {
             let name = read.secret.name().as_str();
             assert!(!name.is_empty() && name.len() <= 64, "{name:?}");
             assert!(name.bytes().all(|b| (b' '..=b'~').contains(&b)), "{name:?}");
             assert_eq!(Record::denial_in(event.get().as_bytes()), Ok(None), "a denial as well");
         }
-        Ok(None) => {}
-        Err(malformed) => check_malformed(&malformed),
+        Ok(_) => {}
+        Err(rejection) => {
+            if let Rejection::Malformed(malformed) = &rejection {
+                check_malformed(malformed);
+            }
+        }
     }
 }
 
@@ -97,14 +113,14 @@ fn check_wrappings(record: &str) {
     let Ok(elsewhere) = RawValue::from_string(elsewhere) else {
         panic!("a record is no JSON in an envelope: {record}");
     };
-    assert!(matches!(denial(&elsewhere, LATER), Err(Rejection::Source(_))), "{elsewhere}");
+    assert!(matches!(denial(&elsewhere), Err(Rejection::Source(_))), "{elsewhere}");
 }
 
 fn read(envelope: &str) -> Reading {
     let Ok(event) = RawValue::from_string(envelope.to_owned()) else {
         panic!("a record is no JSON in an envelope: {envelope}");
     };
-    match denial(&event, LATER) {
+    match denial(&event) {
         Ok(read) => Ok(read),
         Err(Rejection::Malformed(malformed)) => Err(malformed),
         Err(other) => panic!("{other} of {envelope}"),

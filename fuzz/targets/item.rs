@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use rattle::cloudtrail::{Denial, Record};
+use rattle::cloudtrail::{Delivery, Denial, Record};
 use rattle::detection::finding::Finding;
 use rattle::detection::{Assessment, Policy, decide};
 use rattle::store::dynamodb::decode::decode;
@@ -104,7 +104,7 @@ static ITEMS: LazyLock<Vec<Item>> = LazyLock::new(|| {
             };
             stored.outbox = finding.map(|finding| Outbox {
                 finding,
-                owner: denial.digest(),
+                owner: Some(denial.digest()),
                 leased_at: denial.time().as_second(),
             });
             encode(&stored)
@@ -223,7 +223,7 @@ fn check_kept(stored: &StoredState) {
     // As a delivery uses it.
     for denial in DENIALS.iter() {
         let mut state = stored.state.clone();
-        state.receive(denial, SignedDuration::ZERO, &POLICY);
+        state.receive(&Delivery::on_time(denial), &POLICY);
         let assessment = Assessment::of(&state, &POLICY);
         for row in assessment.rows() {
             assert!((0.0..=37.0).contains(&row.sigma()), "{row:?}");

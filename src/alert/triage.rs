@@ -105,7 +105,7 @@ fn other_findings(text: &mut String, finding: &Finding) {
     run(
         text,
         &[
-            "engine=$(aws guardduty list-detectors",
+            "detector=$(aws guardduty list-detectors",
             &region,
             "--query 'DetectorIds[0]'",
             "--output text)",
@@ -116,7 +116,7 @@ fn other_findings(text: &mut String, finding: &Finding) {
         &[
             "aws guardduty list-findings",
             &region,
-            "--engine-id \"$engine\"",
+            "--detector-id \"$detector\"",
             "--finding-criteria",
             &format!(
                 "'{{\"Criterion\":\n{{\"resource.accessKeyDetails.{field}\":\n\

@@ -8,43 +8,30 @@ const MAX_SYNTAX_BYTES: usize = 120;
 /// would give the same: never worth a retry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// It is not JSON.
     #[error("not valid JSON: {0}")]
     Syntax(String),
-    /// It is JSON, but no record in any known wrapping.
+    /// JSON, and no record in any known wrapping.
     #[error("not a CloudTrail record: it has no eventSource and no eventName")]
     NotARecord,
-    /// A field is missing or empty.
     #[error("{field} is missing or empty")]
-    Missing {
-        /// The field's name.
-        field: &'static str,
-    },
-    /// A field has another type.
+    Missing { field: &'static str },
     #[error("{field} is {found}, not text")]
-    NotText {
-        /// The field's name.
-        field: &'static str,
-        /// The type found.
-        found: &'static str,
-    },
-    /// A field's text is not of the documented form.
+    NotText { field: &'static str, found: &'static str },
     #[error("{field} is \"{value}\", not {expected}")]
-    Invalid {
-        /// The field's name.
-        field: &'static str,
-        /// What it says, printable and bounded.
-        value: Text,
-        /// What it should be.
-        expected: &'static str,
-    },
+    Invalid { field: &'static str, value: Text, expected: &'static str },
 }
 
 impl Malformed {
-    /// What the JSON parser says, without its own idea of the place.
     pub(crate) fn syntax(error: &serde_json::Error) -> Self {
-        let text = error.to_string();
-        let (what, _place) = text.rsplit_once(" at line ").unwrap_or((&text, ""));
-        Self::Syntax(Text::new(what, MAX_SYNTAX_BYTES).to_string())
+        Self::Syntax(Text::new(&without_place(error), MAX_SYNTAX_BYTES).to_string())
     }
+}
+
+/// What the JSON parser says, without its own idea of the place.
+pub(super) fn without_place(error: &serde_json::Error) -> String {
+    let mut text = error.to_string();
+    if let Some(place) = text.rfind(" at line ") {
+        text.truncate(place);
+    }
+    text
 }

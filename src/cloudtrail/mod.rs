@@ -5,22 +5,22 @@
 
 pub mod call;
 pub mod cause;
+pub mod envelope;
 pub mod error;
 mod identity;
 mod lenient;
 pub mod message;
 pub mod principal;
-pub mod read;
 pub mod record;
 mod repair;
 pub mod secret;
 pub mod secret_set;
 
-pub use call::Denial;
+pub use call::{Delivery, Denial, SecretRead};
 pub use cause::{Cause, PolicyType};
 
+pub use envelope::Event;
 pub use error::Malformed;
 pub use principal::Principal;
-pub use read::SecretRead;
 pub use record::Record;
 pub use secret_set::SecretSet;

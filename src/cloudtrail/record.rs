@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Deserialize;
 
-use super::call::{Denial, DenialParts, EventDigest};
+use super::call::{Call, Denial, EventId, SecretRead};
 use super::error::Malformed;
 use super::identity::{Identified, UserIdentity};
 use super::lenient::{Nested, Scalar, ScalarList};
 use super::message::DenialMessage;
-use super::read::SecretRead;
 use super::secret::{Secret, Secrets};
 use crate::text::Text;
 
@@ -91,31 +90,39 @@ struct RequestParameters<'a> {
     secret_id_list: ScalarList<'a>,
 }
 
-/// The `detail` of an EventBridge event, read together with its envelope: the commonest
-/// input is read once.
-#[derive(Debug, Default, Serialize)]
-pub struct Detail {
-    /// The denial, if the record names its own account and nothing is wrong with it. Of any
-    /// other, [`Record::denial_in`] says what it is.
-    #[serde(skip)]
-    pub denial: Option<Denial>,
+/// What a record is about.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Recorded {
+    Denial(Denial),
+    Read(SecretRead),
+    /// A call that is neither counted nor watched.
+    Other,
 }
 
-impl<'de> Deserialize<'de> for Detail {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let detail = Nested::<Record<'de>>::deserialize(deserializer)?;
-        let record = detail.get().filter(|record| !record.recipient_account_id.is_absent());
-        Ok(Self { denial: record.and_then(|record| record.bare_denial(None).ok().flatten()) })
+impl Recorded {
+    fn denial(self) -> Option<Denial> {
+        match self {
+            Self::Denial(denial) => Some(denial),
+            Self::Read(_) | Self::Other => None,
+        }
     }
 }
 
 impl Record<'_> {
     /// Reads the JSON text of one record and says which denial it is, if any.
+    pub fn denial_in(json: &[u8]) -> Result<Option<Denial>, Malformed> {
+        Self::read(json, |record| record.recorded(false)).map(Recorded::denial)
+    }
+
+    /// Reads the JSON text of one record, and from it what `what` looks for.
     ///
     /// What a caller typed into a secret id comes back in the record. If it left the text
     /// undecodable, the broken characters are replaced, so that nobody can hide a denial
     /// behind them.
-    pub fn denial_in(json: &[u8]) -> Result<Option<Denial>, Malformed> {
+    pub(super) fn read<T>(
+        json: &[u8],
+        what: impl Fn(&Record<'_>) -> Result<T, Malformed>,
+    ) -> Result<T, Malformed> {
         if json.trim_ascii_start().starts_with(b"[") {
             // The decoder would take a list for the fields in their order.
             return Err(Malformed::NotARecord);
@@ -123,125 +130,113 @@ impl Record<'_> {
         // As text always: a second way to read records would be a second parser in the binary.
         let strict = str::from_utf8(json).map(serde_json::from_str::<Record<'_>>);
         let error = match strict {
-            Ok(Ok(record)) => return record.denial(),
+            Ok(Ok(record)) => return what(&record),
             Ok(Err(error)) => Some(error),
             Err(_) => None,
         };
         match serde_json::from_str::<Record<'_>>(&super::repair::decodable(json)) {
-            Ok(record) => record.denial(),
+            Ok(record) => what(&record),
             Err(repaired) => Err(Malformed::syntax(&error.unwrap_or(repaired))),
         }
     }
 
-    /// The secret that was read in the event of an EventBridge envelope, or nothing if it is
-    /// another event. The envelope was looked at before: what is not readable is a denial's
-    /// matter.
-    pub fn read_in(json: &str) -> Result<Option<SecretRead>, Malformed> {
-        let Ok(envelope) = serde_json::from_str::<Record<'_>>(json) else { return Ok(None) };
-        let Some(detail) = envelope.detail.get() else { return Ok(None) };
-        detail.secret_read(envelope.account.text_or_number("account")?)
+    /// The denial that this is or wraps; `None` if it is another event.
+    pub fn denial(&self) -> Result<Option<Denial>, Malformed> {
+        self.recorded(false).map(Recorded::denial)
     }
 
-    fn secret_read(&self, envelope_account: Option<&str>) -> Result<Option<SecretRead>, Malformed> {
-        let is_read = self.event_source.text("eventSource")? == Some(EVENT_SOURCE)
-            && self.event_name.text("eventName")? == Some(READ)
-            && self.error_code.is_absent()
-            && self.error_message.is_absent();
-        if !is_read {
-            return Ok(None);
+    /// What this is or wraps. Secrets that were read are looked for only with `reads`.
+    pub(super) fn recorded(&self, reads: bool) -> Result<Recorded, Malformed> {
+        if let Some(detail) = self.detail.get() {
+            return match self.detail_type.text("detail-type")? {
+                None | Some(CLOUDTRAIL_DETAIL_TYPE) => {
+                    detail.recorded_alone(self.account.text_or_number("account")?, reads)
+                }
+                Some(_) => Ok(Recorded::Other),
+            };
         }
+        if let Some(inner) = self.cloud_trail_event.text("CloudTrailEvent")? {
+            return Record::read(inner.as_bytes(), |record| record.recorded_alone(None, reads));
+        }
+        if !self.digest_start_time.is_absent() {
+            return Ok(Recorded::Other);
+        }
+        self.recorded_alone(None, reads)
+    }
+
+    pub(super) fn names_its_account(&self) -> bool {
+        !self.recipient_account_id.is_absent()
+    }
+
+    /// The same of a record by itself, `envelope_account` standing in for its own account.
+    pub(super) fn recorded_alone(
+        &self,
+        envelope_account: Option<&str>,
+        reads: bool,
+    ) -> Result<Recorded, Malformed> {
+        if self.event_source.is_absent() && self.event_name.is_absent() {
+            return Err(Malformed::NotARecord);
+        }
+        if self.event_source.required("eventSource")? != EVENT_SOURCE {
+            return Ok(Recorded::Other);
+        }
+        let name = self.event_name.required("eventName")?;
+        if !EVENT_NAMES.contains(&name) {
+            return Ok(Recorded::Other);
+        }
+        match self.error_code.text("errorCode")? {
+            Some(code) if code.starts_with(ERROR_CODE_PREFIX) => {
+                self.watched_denial(envelope_account).map(Recorded::Denial)
+            }
+            None if reads && name == READ && self.succeeded() => self.secret_read(envelope_account),
+            _ => Ok(Recorded::Other),
+        }
+    }
+
+    fn succeeded(&self) -> bool {
+        self.error_code.is_absent() && self.error_message.is_absent()
+    }
+
+    fn watched_denial(&self, envelope_account: Option<&str>) -> Result<Denial, Malformed> {
+        self.check_version()?;
+        let call = self.call(envelope_account)?;
+        let message = DenialMessage::parse(self.error_message.text("errorMessage")?.unwrap_or(""));
+        let policy_arn = bounded(message.policy_arn, MAX_ARN_BYTES);
+        Ok(Denial::new(call, self.secrets(message.resource)?, message.cause, policy_arn))
+    }
+
+    /// A call that names no secret reads none.
+    fn secret_read(&self, envelope_account: Option<&str>) -> Result<Recorded, Malformed> {
         let named = match self.request_parameters.get() {
             Some(parameters) => {
                 parameters.secret_id.text_or_number("requestParameters.secretId")?
             }
             None => None,
         };
-        // A call that names no secret reads none.
-        let Some(secret) = named.and_then(Secret::from_id) else { return Ok(None) };
-        let none = UserIdentity::default();
-        let identity = self.user_identity.get().unwrap_or(&none);
-        let account = self.account(identity, envelope_account)?;
-        let Identified { principal, .. } = identity.identify(&account)?;
-        Ok(Some(SecretRead {
-            digest: EventDigest::of(self.event_id()?.as_str()),
-            time: self.time()?,
-            principal: Arc::new(principal),
-            secret,
-            region: bounded(self.aws_region.text("awsRegion")?, MAX_REGION_BYTES),
-        }))
-    }
-
-    /// The denial this is, or nothing if it is another event.
-    pub fn denial(&self) -> Result<Option<Denial>, Malformed> {
-        if let Some(detail) = self.detail.get() {
-            return match self.detail_type.text("detail-type")? {
-                None | Some(CLOUDTRAIL_DETAIL_TYPE) => {
-                    detail.bare_denial(self.account.text_or_number("account")?)
-                }
-                Some(_) => Ok(None),
-            };
-        }
-        if let Some(inner) = self.cloud_trail_event.text("CloudTrailEvent")? {
-            return Record::denial_in_item(inner);
-        }
-        if !self.digest_start_time.is_absent() {
-            return Ok(None);
-        }
-        self.bare_denial(None)
-    }
-
-    fn denial_in_item(json: &str) -> Result<Option<Denial>, Malformed> {
-        if json.trim_start().starts_with('[') {
-            return Err(Malformed::NotARecord);
-        }
-        let repaired;
-        let record: Record<'_> = match serde_json::from_str(json) {
-            Ok(record) => record,
-            Err(error) => {
-                repaired = super::repair::decodable(json.as_bytes());
-                serde_json::from_str(&repaired).map_err(|_| Malformed::syntax(&error))?
+        match named.and_then(Secret::from_id) {
+            Some(secret) => {
+                Ok(Recorded::Read(SecretRead { call: self.call(envelope_account)?, secret }))
             }
-        };
-        record.bare_denial(None)
+            None => Ok(Recorded::Other),
+        }
     }
 
-    fn bare_denial(&self, envelope_account: Option<&str>) -> Result<Option<Denial>, Malformed> {
-        if self.event_source.is_absent() && self.event_name.is_absent() {
-            return Err(Malformed::NotARecord);
-        }
-        if self.event_source.required("eventSource")? != EVENT_SOURCE
-            || !EVENT_NAMES.contains(&self.event_name.required("eventName")?)
-            || !self
-                .error_code
-                .text("errorCode")?
-                .is_some_and(|code| code.starts_with(ERROR_CODE_PREFIX))
-        {
-            return Ok(None);
-        }
-        self.watched_denial(envelope_account).map(Some)
-    }
-
-    fn watched_denial(&self, envelope_account: Option<&str>) -> Result<Denial, Malformed> {
-        self.check_version()?;
+    fn call(&self, envelope_account: Option<&str>) -> Result<Call, Malformed> {
         let none = UserIdentity::default();
         let identity = self.user_identity.get().unwrap_or(&none);
         let account = self.account(identity, envelope_account)?;
         let Identified { principal, session } = identity.identify(&account)?;
-        let message = DenialMessage::parse(self.error_message.text("errorMessage")?.unwrap_or(""));
-        Ok(Denial::new(DenialParts {
-            event_id: self.event_id()?,
+        Ok(Call {
+            id: self.event_id()?,
             time: self.time()?,
             principal: Arc::new(principal),
+            session,
             region: bounded(self.aws_region.text("awsRegion")?, MAX_REGION_BYTES),
-            secrets: self.secrets(message.resource)?,
             source_ip: bounded(
                 self.source_ip_address.text("sourceIPAddress")?,
                 MAX_SOURCE_IP_BYTES,
             ),
-            session,
-            cause: message.cause,
-            policy_arn: bounded(message.policy_arn, MAX_ARN_BYTES),
-        }))
+        })
     }
 
     /// Minor versions add fields and change nothing; a new major one may.
@@ -256,7 +251,7 @@ impl Record<'_> {
         }
     }
 
-    fn event_id(&self) -> Result<Text, Malformed> {
+    fn event_id(&self) -> Result<EventId, Malformed> {
         let id = self.event_id.required("eventID")?;
         if id.len() > MAX_ID_BYTES || !id.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Malformed::Invalid {
@@ -265,7 +260,7 @@ impl Record<'_> {
                 expected: "an event id of at most 64 printable characters",
             });
         }
-        Ok(Text::new(id, MAX_ID_BYTES))
+        Ok(Text::new(id, MAX_ID_BYTES).into())
     }
 
     fn time(&self) -> Result<Timestamp, Malformed> {

@@ -7,7 +7,7 @@ use super::policy::{MAX_AGE_SECONDS, MAX_IDS, Policy};
 use super::repeat::LastSent;
 use super::tally::EpisodeTotals;
 use super::window::{Scale, Signal, Window};
-use crate::cloudtrail::call::{Denial, EventDigest};
+use crate::cloudtrail::call::{Delivery, Denial, EventDigest};
 use crate::cloudtrail::secret_set::SecretSet;
 use crate::detection::evidence::{EVIDENCE_SLOTS, Evidence};
 
@@ -143,25 +143,29 @@ impl PrincipalState {
         }
     }
 
-    /// Receives one delivery. `age` is the time between the event and its arrival.
-    pub fn receive(&mut self, denial: &Denial, age: SignedDuration, policy: &Policy) -> Outcome {
-        let window = Window::containing(denial.time());
-        if window > self.window && !self.has_counted(denial) {
-            self.roll(window, policy);
-            self.open(denial);
+    /// Receives one delivery, in the open window or in a newer one that it opens.
+    pub fn receive(&mut self, delivery: &Delivery<'_>, policy: &Policy) -> Outcome {
+        if self.is_opened_by(delivery.denial) {
+            self.roll(Window::containing(delivery.denial.time()), policy);
+            self.open(delivery.denial);
         }
-        self.receive_in_open_window(denial, age)
+        self.receive_in_open_window(delivery)
+    }
+
+    /// Whether a denial closes the open window and opens a newer one.
+    pub fn is_opened_by(&self, denial: &Denial) -> bool {
+        Window::containing(denial.time()) > self.window && !self.has_counted(denial)
     }
 
     /// The same, without closing the open window: a denial of a newer one counts in it too.
-    pub fn receive_in_open_window(&mut self, denial: &Denial, age: SignedDuration) -> Outcome {
-        if self.has_counted(denial) {
+    pub fn receive_in_open_window(&mut self, delivery: &Delivery<'_>) -> Outcome {
+        if self.has_counted(delivery.denial) {
             return Outcome::Duplicate;
         }
         if self.ids.len() >= MAX_IDS {
             return Outcome::WindowFull;
         }
-        self.count(denial, age);
+        self.count(delivery);
         Outcome::Counted
     }
 
@@ -198,8 +202,9 @@ impl PrincipalState {
         self.window.on(scale) - self.first_window.on(scale)
     }
 
-    fn count(&mut self, denial: &Denial, age: SignedDuration) {
-        if age <= SignedDuration::from_secs(MAX_AGE_SECONDS) {
+    fn count(&mut self, delivery: &Delivery<'_>) {
+        let denial = delivery.denial;
+        if delivery.age() <= SignedDuration::from_secs(MAX_AGE_SECONDS) {
             self.denials[0] = self.denials[0].saturating_add(1);
         }
         self.denials[1] = self.denials[1].saturating_add(1);

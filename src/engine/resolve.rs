@@ -1,133 +1,134 @@
-//! The ends of episodes. Nothing happens while no denial comes, so a schedule looks at those
-//! that were told of: one that has been quiet is over, and whoever got its alerts gets its end.
+//! Resolves quiet episodes on a schedule, because silence delivers no event.
 //!
-//! Claimed, published and confirmed like any alert. What a delivery claimed and nobody sent is
-//! sent on the way.
+//! Whoever got the alerts of an episode gets its resolution. A finding that a delivery claimed
+//! and nobody sent is sent on the way.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
 
-use super::{Dispositions, Engine, EngineError, LEASE_SECONDS, Outcomes};
-use crate::detection::finding::Finding;
+use super::{Engine, EngineError, SentFindings};
+use crate::detection::Finding;
 use crate::detection::policy::MAX_AGE_SECONDS;
-use crate::settings::Mode;
 use crate::sink::Sink;
-use crate::store::Disposition;
-use crate::store::dynamodb::episodes::{Ending, OpenEpisode};
+use crate::store::dynamodb::episodes::OpenEpisode;
 use crate::store::dynamodb::{DynamoDbError, DynamoDbStore};
-use crate::weekly_digest::Week;
+use crate::store::{Outbox, StoredState};
 
-/// An episode is over for good when a hit of its last minutes would have arrived by now.
+/// An episode is over when a hit of its last minutes would have arrived by now.
 const LATE_SECONDS: i64 = MAX_AGE_SECONDS;
-/// Episodes looked at in one run. The others are still due at the next.
-const MOST: i32 = 100;
+/// Episodes checked in one run. The others are still due at the next.
+const MOST_EPISODES: i32 = 100;
 /// Pause after each message: SNS suspends an e-mail address that gets 10 in a second.
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// What one run of the schedule did.
-#[derive(Debug, Default)]
-pub struct Closed {
-    /// Ends that were sent.
-    pub ends: Vec<Finding>,
-    /// Findings that others had left behind.
-    pub sends: Dispositions,
+#[derive(Debug)]
+pub struct Resolved<P> {
+    /// Resolutions that were sent.
+    pub resolutions: Vec<Finding>,
+    /// What became of them, and of findings taken over from deliveries that died.
+    pub sent: SentFindings,
+    /// The first error: the episode is due again at the next run.
+    pub error: Option<EngineError<DynamoDbError, P>>,
 }
 
-/// Why some episodes must be looked at again, and what was done with the others.
-#[derive(Debug)]
-pub struct NotClosed<P> {
-    /// The first that failed.
-    pub error: EngineError<DynamoDbError, P>,
-    /// What was done.
-    pub closed: Closed,
+/// What became of one episode.
+enum Checked {
+    GoesOn,
+    /// A finding of the principal waited.
+    SentFinding(Option<super::outbox::Sent>),
+    SentResolution(Box<Finding>, super::outbox::Sent),
 }
 
 impl<P: Sink> Engine<DynamoDbStore, P> {
-    /// Tells the ends of the episodes that have been quiet by `now`, until `time_left` is over.
-    /// One that fails does not stop the others.
+    /// Sends the resolutions of the episodes that have been quiet by `now`, until `time_left`
+    /// is over. One that fails does not stop the others.
     pub async fn resolve_episodes(
         &self,
         now: Timestamp,
         time_left: Duration,
-    ) -> Result<Closed, NotClosed<P::Error>> {
-        let until = tokio::time::Instant::now() + time_left;
-        let mut closed = Closed::default();
-        let mut failed = None;
-        let due = match self.store.due_episodes(now, MOST).await {
+    ) -> Resolved<P::Error> {
+        let until = Instant::now() + time_left;
+        let mut resolved =
+            Resolved { resolutions: Vec::new(), sent: SentFindings::default(), error: None };
+        let due = match self.store.due_episodes(now, MOST_EPISODES).await {
             Ok(due) => due,
-            Err(error) => return Err(NotClosed { error: EngineError::Store(error), closed }),
+            Err(error) => return Resolved { error: Some(EngineError::Store(error)), ..resolved },
         };
         for episode in due {
-            if tokio::time::Instant::now() >= until {
+            if Instant::now() >= until {
                 break;
             }
-            let result = match episode {
-                Ok(episode) => self.close(&episode, now, &mut closed).await,
+            let checked = match episode {
+                Ok(episode) => self.check(&episode, now).await,
                 Err(corrupt) => Err(EngineError::Store(corrupt.into())),
             };
-            if let Err(error) = result {
-                failed.get_or_insert(error);
+            match checked {
+                Ok(Checked::GoesOn) => continue,
+                Ok(Checked::SentFinding(sent)) => {
+                    sent.map(|sent| resolved.sent.record(sent)).unwrap_or_default();
+                }
+                Ok(Checked::SentResolution(finding, sent)) => {
+                    resolved.sent.record(sent);
+                    resolved.resolutions.push(*finding);
+                }
+                Err(error) => {
+                    resolved.error.get_or_insert(error);
+                    continue;
+                }
             }
+            sleep(PAUSE).await;
         }
-        match failed {
-            None => Ok(closed),
-            Some(error) => Err(NotClosed { error, closed }),
-        }
+        resolved
     }
 
-    /// Dispositions the digest of a week.
-    pub async fn send_weekly_digest(&self, week: Week) -> Outcomes<(), DynamoDbStore, P> {
-        let digest = self.store.digest(week).await.map_err(EngineError::Store)?;
-        self.sink.publish_weekly_digest(&digest).await.map_err(EngineError::Sink)
-    }
-
-    async fn close(
+    async fn check(
         &self,
         episode: &OpenEpisode,
         now: Timestamp,
-        closed: &mut Closed,
-    ) -> Outcomes<(), DynamoDbStore, P> {
-        let (second, policy) = (now.as_second(), &self.settings.policy);
-        let stale = second - LEASE_SECONDS;
+    ) -> Result<Checked, EngineError<DynamoDbError, P::Error>> {
+        let policy = &self.settings.policy;
         let stored = self.store.read(&episode.key).await.map_err(EngineError::Store)?;
         let mut stored = stored.filter(|stored| !stored.is_expired(now));
         if let Some(stored) = &mut stored
             && let Some(outbox) = &stored.outbox
         {
-            // Its episode goes on. Whoever claimed it is about to send it, or ended.
-            if outbox.leased_at <= stale {
-                self.send_outbox(stored, now, &mut closed.sends).await?;
-                tokio::time::sleep(PAUSE).await;
-            }
-            return Ok(());
+            // The episode goes on. Whoever claimed the finding is about to send it, or died.
+            return if outbox.is_leased_to(None, now) {
+                Ok(Checked::SentFinding(self.send_finding(stored, now).await?))
+            } else {
+                Ok(Checked::GoesOn)
+            };
         }
-        let remembered = stored.as_ref().map(|stored| &stored.state);
-        let over_at = remembered.and_then(|state| state.episode_ends_at(policy));
-        if let Some(due) = over_at.map(|end| end + LATE_SECONDS).filter(|due| *due > second) {
-            return self.store.look_again(episode, due).await.map_err(EngineError::Store);
+        let state = stored.as_ref().map(|stored| &stored.state);
+        let ends_at = state.and_then(|state| state.episode_ends_at(policy));
+        let due = ends_at.map(|end| end + LATE_SECONDS).filter(|due| *due > now.as_second());
+        if let Some(due) = due {
+            self.store.check_again(episode, due).await.map_err(EngineError::Store)?;
+            return Ok(Checked::GoesOn);
         }
-        let finding = if let Some(begun) = &episode.ending {
-            begun.finding.clone()
-        } else {
-            let let_in =
-                episode.let_in.as_ref().and_then(|told| told.outbox.finding.reads.as_ref());
-            let reads = episode.reads.told(let_in.map_or(0, |reads| reads.denied));
-            Finding::resolution(&episode.finding, remembered, reads, policy)
+        let outbox = Outbox {
+            finding: self.resolution(episode, stored.as_ref()),
+            owner: None,
+            leased_at: now.as_second(),
         };
-        let ending = Ending { finding, leased_at: second };
-        let is_ours = self.store.claim_end(episode, &ending, stale).await;
-        if !is_ours.map_err(EngineError::Store)? {
-            return Ok(());
+        Ok(match self.send_resolution(episode, &outbox, now).await? {
+            None => Checked::GoesOn,
+            Some(sent) => Checked::SentResolution(Box::new(outbox.finding), sent),
+        })
+    }
+
+    /// The resolution that another run began to send, or a new one.
+    fn resolution(&self, episode: &OpenEpisode, stored: Option<&StoredState>) -> Finding {
+        if let Some(begun) = &episode.resolution {
+            return begun.finding.clone();
         }
-        if self.settings.mode == Mode::Live {
-            let receipt = self.sink.publish(&ending.finding).await.map_err(EngineError::Sink)?;
-            closed.sends.add(Disposition::Published);
-            closed.sends.publish(receipt);
-        }
-        self.store.confirm_end(episode).await.map_err(EngineError::Store)?;
-        closed.ends.push(ending.finding);
-        tokio::time::sleep(PAUSE).await;
-        Ok(())
+        let access = episode.access.as_ref();
+        let denied = access.and_then(|access| access.outbox.finding.reads.as_ref());
+        let reads = episode.reads.after(denied.map_or(0, |reads| reads.denied));
+        let state = stored.map(|stored| &stored.state);
+        Finding::resolution(&episode.finding, state, reads, &self.settings.policy)
     }
 }

@@ -1,13 +1,13 @@
-//! Denials of ignored principals, for the digest: written now and then, since a write for each
-//! would cost what ignoring them saves.
+//! Counts denials of ignored principals for the weekly digest. They are written now and then,
+//! since a write for each would cost what ignoring them saves.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// After so many seconds the next denial is written with those before it.
+/// Seconds after which the next denial is written with those before it.
 const INTERVAL_SECONDS: i64 = 900;
 
-/// Counts by entry of `RATTLE_IGNORE`, of one process.
+/// Counts of one process, by entry of `RATTLE_IGNORE`.
 #[derive(Debug, Default)]
 pub(super) struct IgnoredCounts(RefCell<HashMap<String, Count>>);
 
@@ -19,9 +19,9 @@ struct Count {
 }
 
 impl IgnoredCounts {
-    /// Counts a denial at `now`, in epoch seconds. Gives how many are to be written: with the
-    /// first, the second, the fourth and so on, and after a while. A process that ends takes
-    /// fewer with it than it wrote.
+    /// Counts a denial at `now`, in epoch seconds, and gives how many are to be written, if it is
+    /// time: at the first, the second, the fourth and so on, and after a while. A process that
+    /// ends loses fewer than it wrote.
     pub(super) fn add(&self, entry: &str, now: i64) -> Option<u64> {
         let mut counts = self.0.borrow_mut();
         if !counts.contains_key(entry) {
@@ -34,7 +34,6 @@ impl IgnoredCounts {
         is_due.then_some(count.unwritten)
     }
 
-    /// They were written.
     pub(super) fn written(&self, entry: &str, now: i64) {
         if let Some(count) = self.0.borrow_mut().get_mut(entry) {
             count.unwritten = 0;

@@ -1,4 +1,4 @@
-//! The Lambda function: one EventBridge event in, one delivery to the detector.
+//! The Lambda function: one event in, one delivery to the engine, one line of metrics out.
 
 mod ignored;
 pub mod telemetry;
@@ -6,84 +6,51 @@ pub mod telemetry;
 use std::time::Duration;
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
 use self::ignored::IgnoredCounts;
-use crate::cloudtrail::record::{CLOUDTRAIL_DETAIL_TYPE, Detail};
-use crate::cloudtrail::{Denial, Malformed, Record};
-use crate::detection::finding::Finding;
-use crate::engine::resolve::{Closed, NotClosed};
-use crate::engine::{Engine, EngineError, Failed};
-use crate::lambda::telemetry::Metrics;
+use self::telemetry::Metrics;
+use crate::cloudtrail::envelope::{Event, Rejection, Task};
+use crate::cloudtrail::{Delivery, Denial, SecretRead};
+use crate::detection::Finding;
+use crate::engine::reads::HandledRead;
+use crate::engine::{Engine, EngineError, HandleError};
 use crate::sink::Sink;
 use crate::sink::sns::SnsError;
 use crate::store::dynamodb::{DynamoDbError, DynamoDbStore};
 use crate::text::Text;
 use crate::weekly_digest::Week;
 
-const SOURCE: &str = "aws.secretsmanager";
 /// Longest time of one delivery, its waits and retries included: shorter than the function's
 /// time-out, so that what failed is named, and the process lives on.
 pub const DEADLINE: Duration = Duration::from_secs(25);
-/// Longest time of looking for episodes that are over. One that is begun by then has the rest.
-const CLOSING: Duration = Duration::from_secs(18);
-/// Seconds that a clock may be wrong.
-const MAX_FUTURE_SECONDS: i64 = 900;
-const MAX_QUOTED_BYTES: usize = 60;
+/// Time after which no further episode is checked. The one that was begun has the rest.
+const RESOLVING: Duration = Duration::from_secs(18);
 
 /// Why an invocation failed. Each has a fixed `error_type`, which alarms may key on.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The event cannot be used, today or ever.
+    /// The event can never be used.
     #[error("the event is rejected: {0}")]
     Rejected(Rejection),
-    /// The table cannot be written. It may be later.
+    /// The table cannot be read or written. It may be later.
     #[error("the state is not stored: {0}")]
     Store(DynamoDbError),
-    /// An item was not written by this version.
+    /// This version did not write the item.
     #[error("{0}")]
     CorruptItem(DynamoDbError),
     /// The alert cannot be published. It may be later.
     #[error("the alert is not published: {0}")]
     Publish(SnsError),
-    /// It took too long. It may be faster later.
     #[error("it is not done after {} seconds", DEADLINE.as_secs())]
     OutOfTime,
 }
 
-/// What the schedules of the template ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "task", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Task {
-    /// Tell the ends of episodes that are over.
-    CloseEpisodes {},
-    /// Send the digest of the last week.
-    SendDigest {},
-}
-
-/// Why an event is rejected.
-#[derive(Debug, thiserror::Error)]
-pub enum Rejection {
-    /// It is no EventBridge event.
-    #[error("it is no EventBridge event")]
-    NoEnvelope,
-    /// It comes from elsewhere.
-    #[error("its source is \"{0}\", not {SOURCE}")]
-    Source(Text),
-    /// Its record cannot be used.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    /// It has not happened yet.
-    #[error("its eventTime {0} lies in the future")]
-    Future(Timestamp),
-}
-
 impl Failure {
-    /// The fixed name of its kind.
     pub const fn error_type(&self) -> &'static str {
         match self {
             Self::Rejected(_) => "RejectedEvent",
@@ -117,135 +84,161 @@ impl From<EngineError<DynamoDbError, SnsError>> for Failure {
 #[derive(Debug)]
 pub struct Function<P> {
     engine: Engine<DynamoDbStore, P>,
-    /// ARN of the role the function runs under: its own denials would only feed themselves.
+    /// ARN of the role that the function runs under: its own denials would only feed themselves.
     own_role: Option<String>,
     ignored: IgnoredCounts,
 }
 
+/// What one invocation did.
+struct Invocation {
+    metrics: Metrics,
+    result: Result<(), Failure>,
+}
+
 impl<P: Sink<Error = SnsError>> Function<P> {
-    /// A function over this detector.
     pub fn new(engine: Engine<DynamoDbStore, P>, own_role: Option<String>) -> Self {
         Self { engine, own_role, ignored: IgnoredCounts::default() }
     }
 
     /// Handles one event that arrived `now`, and writes its metrics.
     pub async fn handle(&self, event: &RawValue, now: Timestamp) -> Result<(), Failure> {
-        let mut metrics = Metrics::default();
-        let delivered = tokio::time::timeout(DEADLINE, self.deliver(event, now, &mut metrics));
-        let result = delivered.await.unwrap_or(Err(Failure::OutOfTime));
+        let invoked = tokio::time::timeout(DEADLINE, self.invoke(event, now)).await;
+        let Invocation { metrics, result } =
+            invoked.unwrap_or_else(|_| Err(Failure::OutOfTime).into());
         if let Err(failure) = &result {
-            metrics.rejected += u32::from(matches!(failure, Failure::Rejected(_)));
             error!(error_type = failure.error_type(), error = %failure, "the invocation failed");
         }
         println!("{}", metrics.line(&self.engine.store().take_usage(), now));
         result
     }
 
-    async fn deliver(
-        &self,
-        event: &RawValue,
-        now: Timestamp,
-        metrics: &mut Metrics,
-    ) -> Result<(), Failure> {
-        let denial = match denial(event, now) {
-            Ok(denial) => denial,
-            Err(Rejection::NoEnvelope) if let Ok(task) = serde_json::from_str(event.get()) => {
-                return self.run(task, now, metrics).await;
+    async fn invoke(&self, event: &RawValue, now: Timestamp) -> Invocation {
+        let reads = self.engine.settings().watch_reads;
+        match read_event(event, reads).and_then(|event| event.arriving(now)) {
+            Err(rejection) => Invocation {
+                metrics: Metrics { rejected: 1, ..Metrics::default() },
+                result: Err(Failure::Rejected(rejection)),
+            },
+            Ok(Event::Denial(denial)) => self.denial(&denial, now).await,
+            Ok(Event::Read(read)) => self.read(&read, now).await,
+            Ok(Event::Task(Task::ResolveEpisodes {})) => self.resolve_episodes(now).await,
+            Ok(Event::Task(Task::SendWeeklyDigest {})) => {
+                let week = Week::before(now.as_second());
+                self.engine.send_weekly_digest(week).await.map_err(Failure::from).into()
             }
-            Err(rejection) => return Err(Failure::Rejected(rejection)),
-        };
-        let settings = self.engine.settings();
-        if denial.is_none() && settings.watch_reads {
-            return self.deliver_read(event, now, metrics).await;
+            Ok(Event::Other) => Invocation::ignored(),
         }
-        let Some(denial) = denial.filter(|denial| !self.is_own(denial)) else {
-            metrics.ignored += 1;
-            return Ok(());
-        };
-        if settings.ignored.holds(&denial) {
-            metrics.ignored += 1;
-            self.record_ignored(&denial, now).await;
-            return Ok(());
+    }
+
+    async fn denial(&self, denial: &Denial, now: Timestamp) -> Invocation {
+        if self.is_own(denial) {
+            return Invocation::ignored();
         }
-        let age = now.duration_since(denial.time()).max(SignedDuration::ZERO);
-        let (handled, result) = match self.engine.handle(&denial, age, now).await {
+        if let Some(entry) = self.engine.settings().ignored.entry_of(denial) {
+            self.record_ignored(entry.text(), now).await;
+            return Invocation::ignored();
+        }
+        let delivery = Delivery { denial, arrived: now };
+        let (handled, result) = match self.engine.handle(&delivery).await {
             Ok(handled) => (Some(handled), Ok(())),
-            Err(Failed { error, handled }) => (handled, Err(error.into())),
+            Err(HandleError { error, handled }) => (handled, Err(error.into())),
         };
+        let mut metrics = Metrics::default();
         if let Some(handled) = &handled {
             metrics.count(handled);
             if let Some(finding) = &handled.finding {
-                log(finding, handled.sends.kept_back());
+                log(finding, handled.sent.dispositions.any_unsent());
             }
         }
-        result
+        Invocation { metrics, result }
     }
 
-    /// A secret that was read, if the event is one.
-    async fn deliver_read(
-        &self,
-        event: &RawValue,
-        now: Timestamp,
-        metrics: &mut Metrics,
-    ) -> Result<(), Failure> {
-        let read = Record::read_in(event.get());
-        let Some(read) = read.map_err(|malformed| Failure::Rejected(malformed.into()))? else {
-            metrics.ignored += 1;
-            return Ok(());
-        };
-        let handled = self.engine.handle_read(&read, now).await?;
-        if handled.is_of_episode {
-            metrics.reads += 1;
-        } else {
-            metrics.ignored += 1;
-        }
-        metrics.send(handled.sends);
-        if let Some(finding) = &handled.finding {
-            metrics.finding = Some(finding.severity);
-            log(finding, handled.sends.kept_back());
-        }
-        Ok(())
-    }
-
-    async fn run(&self, task: Task, now: Timestamp, metrics: &mut Metrics) -> Result<(), Failure> {
-        let (closed, result) = match task {
-            Task::CloseEpisodes {} => match self.engine.resolve_episodes(now, CLOSING).await {
-                Ok(closed) => (closed, Ok(())),
-                Err(NotClosed { error, closed }) => (closed, Err(error.into())),
-            },
-            Task::SendDigest {} => {
-                let week = Week::before(now.as_second());
-                return Ok(self.engine.send_weekly_digest(week).await?);
+    async fn read(&self, read: &SecretRead, now: Timestamp) -> Invocation {
+        let mut metrics = Metrics::default();
+        match self.engine.handle_read(read, now).await {
+            Err(error) => return Err(Failure::from(error)).into(),
+            Ok(HandledRead::Unwatched) => metrics.ignored += 1,
+            Ok(HandledRead::Recorded) => metrics.reads += 1,
+            Ok(HandledRead::Raised(finding, sent)) => {
+                metrics.reads += 1;
+                metrics.finding = Some(finding.severity);
+                metrics.sent.record(sent);
+                log(&finding, metrics.sent.dispositions.any_unsent());
             }
-        };
-        let Closed { ends, sends } = closed;
-        metrics.send(sends);
-        for end in &ends {
+        }
+        Invocation { metrics, result: Ok(()) }
+    }
+
+    async fn resolve_episodes(&self, now: Timestamp) -> Invocation {
+        let resolved = self.engine.resolve_episodes(now, RESOLVING).await;
+        let mut metrics = Metrics { sent: resolved.sent, ..Metrics::default() };
+        for resolution in &resolved.resolutions {
             metrics.episodes_resolved += 1;
-            log(end, false);
+            log(resolution, false);
         }
-        result
+        Invocation { metrics, result: resolved.error.map_or(Ok(()), |error| Err(error.into())) }
     }
 
     fn is_own(&self, denial: &Denial) -> bool {
         self.own_role.as_deref().is_some_and(|own| is_role(denial, own))
     }
 
-    /// Counts a denial of an ignored principal for the digest. It is ignored all the same if
-    /// that fails, and counted with the next.
-    async fn record_ignored(&self, denial: &Denial, now: Timestamp) {
-        let settings = self.engine.settings();
-        if !settings.weekly_digest {
+    /// Counts a denial of an ignored principal for the weekly digest. It is ignored all the
+    /// same if that fails, and counted with the next.
+    async fn record_ignored(&self, entry: &str, now: Timestamp) {
+        if !self.engine.settings().weekly_digest {
             return;
         }
-        let Some(entry) = settings.ignored.entry_of(denial) else { return };
-        let (entry, now) = (entry.text(), now.as_second());
-        let Some(denials) = self.ignored.add(entry, now) else { return };
-        match self.engine.store().add_ignored(entry, denials, now).await {
-            Ok(()) => self.ignored.written(entry, now),
-            Err(error) => warn!(error = %error, "ignored denials are not noted for the digest"),
+        let second = now.as_second();
+        let Some(denials) = self.ignored.add(entry, second) else { return };
+        match self.engine.store().add_ignored(entry, denials, second).await {
+            Ok(()) => self.ignored.written(entry, second),
+            Err(error) => {
+                warn!(error = %error, "ignored denials are not recorded for the weekly digest");
+            }
         }
     }
+}
+
+impl Invocation {
+    fn ignored() -> Self {
+        Self { metrics: Metrics { ignored: 1, ..Metrics::default() }, result: Ok(()) }
+    }
+}
+
+/// An invocation of which only its result counts.
+impl From<Result<(), Failure>> for Invocation {
+    fn from(result: Result<(), Failure>) -> Self {
+        Self { metrics: Metrics::default(), result }
+    }
+}
+
+/// The `detail` of an event, whose envelope asks for one that can be written again.
+#[derive(Serialize)]
+struct Detail {
+    #[serde(skip)]
+    event: Option<Event>,
+}
+
+impl<'de> Deserialize<'de> for Detail {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Event::in_detail(deserializer).map(|event| Self { event })
+    }
+}
+
+/// What an event is about: by one parse if its envelope and its record are as AWS documents
+/// them. Of any other the core says what it is, or what is wrong with it.
+pub fn read_event(event: &RawValue, reads: bool) -> Result<Event, Rejection> {
+    if let Ok(envelope) = serde_json::from_str::<EventBridgeEvent<Detail>>(event.get())
+        && Event::is_carried_by(&envelope.source, &envelope.detail_type)
+        && let Some(event) = envelope.detail.event
+    {
+        return Ok(match event {
+            Event::Read(_) if !reads => Event::Other,
+            event => event,
+        });
+    }
+    Event::read(event.get(), reads)
 }
 
 /// Whether the denial is one of the role with this ARN. A record without the session's
@@ -263,36 +256,7 @@ fn is_role(denial: &Denial, role_arn: &str) -> bool {
             && arn.split(':').nth(4) == account)
 }
 
-/// The denial of an event, or nothing if it is another event.
-pub fn denial(event: &RawValue, now: Timestamp) -> Result<Option<Denial>, Rejection> {
-    let json = event.get();
-    let (source, denial) = match serde_json::from_str::<EventBridgeEvent<Detail>>(json) {
-        Ok(EventBridgeEvent { source, detail_type, detail, .. }) => {
-            (source, detail.denial.filter(|_| detail_type == CLOUDTRAIL_DETAIL_TYPE))
-        }
-        // The envelope, or only the record in it.
-        Err(_) => match serde_json::from_str::<EventBridgeEvent<Box<RawValue>>>(json) {
-            Ok(envelope) => (envelope.source, None),
-            Err(_) => return Err(Rejection::NoEnvelope),
-        },
-    };
-    if source != SOURCE {
-        return Err(Rejection::Source(Text::new(&source, MAX_QUOTED_BYTES)));
-    }
-    let denial = match denial {
-        None => Record::denial_in(json.as_bytes())?,
-        denial => denial,
-    };
-    let is_future = |denial: &Denial| {
-        denial.time().duration_since(now) > SignedDuration::from_secs(MAX_FUTURE_SECONDS)
-    };
-    match denial {
-        Some(denial) if is_future(&denial) => Err(Rejection::Future(denial.time())),
-        other => Ok(other),
-    }
-}
-
-fn log(finding: &Finding, suppressed: bool) {
+fn log(finding: &Finding, unsent: bool) {
     info!(
         finding = finding.id,
         status = finding.status.name(),
@@ -305,7 +269,7 @@ fn log(finding: &Finding, suppressed: bool) {
         "{}",
         finding.title
     );
-    if suppressed {
+    if unsent {
         warn!(finding = finding.id, "the finding is recorded and not sent");
     }
 }

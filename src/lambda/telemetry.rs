@@ -12,52 +12,37 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::detection::Outcome;
 use crate::detection::finding::Severity;
-use crate::engine::{Dispositions, Handled};
+use crate::disposition::Disposition;
+use crate::engine::{Handled, SentFindings};
 use crate::store::dynamodb::Usage;
 
-/// Namespace of all metrics.
 pub const NAMESPACE: &str = "Rattle";
 
 const COUNTS: usize = 16;
 
-/// Counts of one invocation: `received = counted + duplicates + saturated + reads + ignored +
-/// rejected`, unless it failed and comes again.
+/// Counts of one invocation. Unless it failed and comes again, one event is one of `denials`,
+/// `duplicates`, `window_full`, `reads`, `ignored` and `rejected`, or a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
-    /// Denials counted.
+    /// Counted.
     pub denials: u32,
-    /// Denials whose event id was counted before.
     pub duplicates: u32,
-    /// Of the counted, those older than the window they count in.
+    /// Of the counted, those older than the window in which they count.
     pub late: u32,
-    /// Denials past 256 in one window.
-    pub saturated: u32,
-    /// Secrets read while an episode of their reader was open.
+    /// Denials that found the window full.
+    pub window_full: u32,
+    /// Secrets read while the episode of their reader was open.
     pub reads: u32,
     /// Other events, and denials of ignored principals.
     pub ignored: u32,
-    /// Events that cannot be used.
     pub rejected: u32,
-    /// The finding raised, if one was.
+    /// Severity of the finding that was raised.
     pub finding: Option<Severity>,
-    /// Alerts sent.
-    pub alerts_published: u32,
-    /// Alerts held back by the storm guard.
-    pub alerts_suppressed: u32,
-    /// Alerts of muted principals.
-    pub alerts_muted: u32,
-    /// Alerts of broken workloads that were told of.
-    pub alerts_repeated: u32,
-    /// Alerts that shadow mode keeps.
-    pub alerts_shadowed: u32,
-    /// Alerts sent that chat does not show.
-    pub chat_not_published: u32,
-    /// Episodes whose end was sent.
+    pub sent: SentFindings,
     pub episodes_resolved: u32,
 }
 
 impl Metrics {
-    /// Counts what one delivery led to.
     pub fn count(&mut self, handled: &Handled) {
         match handled.outcome {
             Outcome::Counted => {
@@ -65,44 +50,34 @@ impl Metrics {
                 self.late += u32::from(handled.late);
             }
             Outcome::Duplicate => self.duplicates += 1,
-            Outcome::WindowFull => self.saturated += 1,
+            Outcome::WindowFull => self.window_full += 1,
         }
         self.finding = handled.finding.as_ref().map(|finding| finding.severity);
-        self.send(handled.sends);
+        self.sent = handled.sent;
     }
 
-    /// Counts what became of findings.
-    pub fn send(&mut self, sends: Dispositions) {
-        self.alerts_published += sends.published;
-        self.alerts_suppressed += sends.suppressed;
-        self.alerts_muted += sends.muted;
-        self.alerts_repeated += sends.repeated;
-        self.alerts_shadowed += sends.shadowed;
-        self.chat_not_published += sends.chat_failed;
-    }
-
-    /// One line for the log, from which CloudWatch makes metrics. What did not happen is
-    /// left out.
+    /// One line for the log, from which CloudWatch makes metrics. Counts of zero are left out.
     pub fn line(&self, usage: &Usage, now: Timestamp) -> String {
         let line = Line { counts: self.counts(usage), finding: self.finding, now };
         serde_json::to_string(&line).unwrap_or_default()
     }
 
     fn counts(&self, usage: &Usage) -> [(&'static str, u32); COUNTS] {
+        let sent = |disposition| self.sent.dispositions.count(disposition);
         [
             ("Denials", self.denials),
             ("Duplicates", self.duplicates),
             ("Late", self.late),
-            ("Saturated", self.saturated),
+            ("Saturated", self.window_full),
             ("Reads", self.reads),
             ("Ignored", self.ignored),
             ("Rejected", self.rejected),
-            ("AlertsPublished", self.alerts_published),
-            ("AlertsSuppressed", self.alerts_suppressed),
-            ("AlertsMuted", self.alerts_muted),
-            ("AlertsRepeated", self.alerts_repeated),
-            ("AlertsShadowed", self.alerts_shadowed),
-            ("ChatNotPublished", self.chat_not_published),
+            ("AlertsPublished", sent(Disposition::Published)),
+            ("AlertsSuppressed", sent(Disposition::RateLimited)),
+            ("AlertsMuted", sent(Disposition::Muted)),
+            ("AlertsRepeated", sent(Disposition::Held)),
+            ("AlertsShadowed", sent(Disposition::Shadowed)),
+            ("ChatNotPublished", self.sent.chat_failed),
             ("EpisodesResolved", self.episodes_resolved),
             ("DynamoDbRequests", usage.requests),
             ("LostRaces", usage.lost_races),
@@ -167,8 +142,8 @@ impl Serialize for Line {
 /// Writes this program's log to standard output as JSON, from the level that Lambda's logging
 /// controls set in `AWS_LAMBDA_LOG_LEVEL`.
 ///
-/// Of other crates only errors of the runtime are written, whatever the level: what they say
-/// below that holds events, requests and credentials.
+/// Of other crates only errors of the runtime are written, whatever the level: their lower
+/// levels hold events, requests and credentials.
 pub fn start_log(variable: impl Fn(&str) -> Option<String>) {
     let level = variable("AWS_LAMBDA_LOG_LEVEL").and_then(|level| match level.as_str() {
         "FATAL" => Some(LevelFilter::ERROR),

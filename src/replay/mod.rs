@@ -19,11 +19,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::alert::email::Email;
-use crate::cloudtrail::Denial;
+use crate::cloudtrail::{Delivery, Denial};
 use crate::detection::finding::Finding;
 use crate::engine::{Engine, EngineError, Handled};
 use crate::settings::Settings;
@@ -131,7 +131,7 @@ pub fn history(
 pub fn states(history: &History, settings: &Settings) -> Result<Vec<StoredState>, ReplayError> {
     let engine = in_memory(settings);
     for denial in history.denials()? {
-        deliver(&engine, &denial?, SignedDuration::ZERO)?;
+        deliver(&engine, &Delivery::on_time(&denial?))?;
     }
     Ok(engine.into_store().into_states())
 }
@@ -141,13 +141,11 @@ pub(crate) fn in_memory(settings: &Settings) -> Engine<MemoryStore, LeftToCaller
     Engine::new(MemoryStore::default(), LeftToCaller, settings.clone())
 }
 
-/// Handles a denial that arrives so old.
 pub(crate) fn deliver(
     engine: &Engine<MemoryStore, LeftToCaller>,
-    denial: &Denial,
-    age: SignedDuration,
+    delivery: &Delivery<'_>,
 ) -> Result<Handled, ReplayError> {
-    Ok(at_once(engine.handle(denial, age, denial.time())).map_err(|failed| failed.error)?)
+    Ok(at_once(engine.handle(delivery)).map_err(|failed| failed.error)?)
 }
 
 /// Replays the input and writes what it finds to `output`.
@@ -168,15 +166,15 @@ pub fn replay(
                 &mut summary,
                 watcher,
                 |summary, denial| {
-                    let age = age(&mut newest, &denial);
-                    replay.deliver(summary, &denial, age)
+                    let arrived = arrival(&mut newest, &denial);
+                    replay.deliver(summary, &Delivery { denial: &denial, arrived })
                 },
             )?;
         }
         Order::EventTime => {
             let history = history(&options.input, settings, &mut summary, watcher)?;
             for denial in history.denials()? {
-                replay.deliver(&mut summary, &denial?, SignedDuration::ZERO)?;
+                replay.deliver(&mut summary, &Delivery::on_time(&denial?))?;
             }
         }
     }
@@ -195,13 +193,12 @@ impl<W: Write> Replay<'_, W> {
     fn deliver(
         &mut self,
         summary: &mut Summary,
-        denial: &Denial,
-        age: SignedDuration,
+        delivery: &Delivery<'_>,
     ) -> Result<(), ReplayError> {
-        let handled = deliver(&self.engine, denial, age)?;
+        let handled = deliver(&self.engine, delivery)?;
         summary.deliver(&handled);
         if self.format == (Format::JsonLines { decisions: true }) {
-            self.write_line(&DecisionLine::of(denial, &handled))?;
+            self.write_line(&DecisionLine::of(delivery.denial, &handled))?;
         }
         if let Some(finding) = &handled.finding {
             self.write_finding(finding)?;
@@ -252,19 +249,10 @@ pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// How long before the newest denial of its principal this one happened. An older one
-/// must have arrived later than that.
-fn age(newest: &mut HashMap<Text, Timestamp>, denial: &Denial) -> SignedDuration {
-    let key = denial.principal().key();
-    match newest.get_mut(key) {
-        Some(newest) if denial.time() < *newest => newest.duration_since(denial.time()),
-        Some(newest) => {
-            *newest = denial.time();
-            SignedDuration::ZERO
-        }
-        None => {
-            newest.insert(key.clone(), denial.time());
-            SignedDuration::ZERO
-        }
-    }
+/// When a denial arrived in a log without times of arrival: not before the newest denial of
+/// its principal that was read until then.
+fn arrival(newest: &mut HashMap<Text, Timestamp>, denial: &Denial) -> Timestamp {
+    let newest = newest.entry(denial.principal().key().clone()).or_insert(denial.time());
+    *newest = denial.time().max(*newest);
+    *newest
 }

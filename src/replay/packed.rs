@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cloudtrail::call::DenialParts;
+use crate::cloudtrail::call::Call;
 use crate::cloudtrail::secret::Secret;
 use crate::cloudtrail::secret_set::Bucket;
 use crate::cloudtrail::{Cause, Denial, Principal};
@@ -57,23 +57,18 @@ pub(super) fn pack(bytes: &mut Vec<u8>, denial: &Denial, principal: u32) -> io::
 pub(super) fn unpack(record: &[u8], packed: Packed<'_>, principals: &[Arc<Principal>]) -> Denial {
     let (second, nanosecond, id) = key(record);
     let text = |raw: &str| Text::new(raw, usize::MAX);
-    Denial::new(DenialParts {
-        event_id: text(&String::from_utf8_lossy(id)),
+    let secrets = packed.secrets.into_iter().filter_map(|(bucket, name, suffix)| {
+        Some(Secret::kept(Bucket::from_number(bucket)?, text(name), suffix))
+    });
+    let call = Call {
+        id: text(&String::from_utf8_lossy(id)).into(),
         time: Timestamp::new(second, nanosecond).unwrap_or_default(),
         principal: Arc::clone(&principals[packed.principal as usize]),
-        region: packed.region.map(text),
-        secrets: packed
-            .secrets
-            .into_iter()
-            .filter_map(|(bucket, name, suffix)| {
-                Some(Secret::kept(Bucket::from_number(bucket)?, text(name), suffix))
-            })
-            .collect(),
-        source_ip: packed.source_ip.map(text),
         session: packed.session.map(text),
-        cause: packed.cause,
-        policy_arn: packed.policy_arn.map(text),
-    })
+        region: packed.region.map(text),
+        source_ip: packed.source_ip.map(text),
+    };
+    Denial::new(call, secrets.collect(), packed.cause, packed.policy_arn.map(text))
 }
 
 fn key(record: &[u8]) -> (i64, i32, &[u8]) {

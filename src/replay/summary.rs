@@ -9,6 +9,7 @@ use super::scanner::Place;
 use crate::cloudtrail::Malformed;
 use crate::detection::Outcome;
 use crate::detection::finding::Severity;
+use crate::disposition::Disposition;
 use crate::engine::Handled;
 use crate::wording::plural;
 
@@ -131,10 +132,11 @@ impl Summary {
     }
 
     pub(crate) fn deliver(&mut self, handled: &Handled) {
+        let sent = |disposition| u64::from(handled.sent.dispositions.count(disposition));
         self.records_read += 1;
         self.denials += 1;
-        self.held_back_by_storm_guard += u64::from(handled.sends.suppressed);
-        self.repeated += u64::from(handled.sends.repeated);
+        self.held_back_by_storm_guard += sent(Disposition::RateLimited);
+        self.repeated += sent(Disposition::Held);
         if let Some(finding) = &handled.finding {
             self.findings += 1;
             self.findings_by_severity.add(finding.severity);

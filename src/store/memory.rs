@@ -4,18 +4,19 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::{Admission, Claim, Disposition, Outbox, Received, Store, StoredState, storm_key};
-use crate::cloudtrail::Denial;
-use crate::detection::{Decision, Outcome, Policy};
+use super::transition::Transition;
+use super::{Admission, Claim, Outbox, Received, Store, StoredState, storm_key};
+use crate::cloudtrail::Delivery;
+use crate::detection::{Decision, Policy};
+use crate::disposition::Disposition;
 use crate::text::Text;
-use crate::weekly_digest::Listed;
 
-/// One state for each principal seen.
+/// One state for each principal, by its key.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    stored: RefCell<HashMap<Text, StoredState>>,
+    states: RefCell<HashMap<Text, StoredState>>,
     alerts: RefCell<HashMap<Text, Alerts>>,
 }
 
@@ -27,32 +28,30 @@ struct Alerts {
 }
 
 impl MemoryStore {
-    /// The state of a principal, by its key.
-    pub fn stored(&self, key: &Text) -> Option<StoredState> {
-        self.stored.borrow().get(key).cloned()
+    /// A store that holds these states.
+    pub fn holding(states: impl IntoIterator<Item = StoredState>) -> Self {
+        let states = states.into_iter().map(|stored| (stored.key.clone(), stored)).collect();
+        Self { states: RefCell::new(states), alerts: RefCell::default() }
     }
 
-    /// A store that holds these states.
-    pub fn holding(stored: impl IntoIterator<Item = StoredState>) -> Self {
-        let stored = stored.into_iter().map(|stored| (stored.key.clone(), stored)).collect();
-        Self { stored: RefCell::new(stored), alerts: RefCell::default() }
+    pub fn stored(&self, key: &Text) -> Option<StoredState> {
+        self.states.borrow().get(key).cloned()
     }
 
     /// All states, in the order of their keys.
     pub fn into_states(self) -> Vec<StoredState> {
-        let mut stored: Vec<StoredState> = self.stored.into_inner().into_values().collect();
-        stored.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        stored
+        let mut states: Vec<StoredState> = self.states.into_inner().into_values().collect();
+        states.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        states
     }
 
     /// How many principals have a state.
     pub fn len(&self) -> usize {
-        self.stored.borrow().len()
+        self.states.borrow().len()
     }
 
-    /// Whether no principal has a state.
     pub fn is_empty(&self) -> bool {
-        self.stored.borrow().is_empty()
+        self.states.borrow().is_empty()
     }
 
     /// Changes a state that is still as the caller read it.
@@ -61,8 +60,8 @@ impl MemoryStore {
         read: &StoredState,
         change: impl FnOnce(&mut StoredState),
     ) -> Option<StoredState> {
-        let mut all = self.stored.borrow_mut();
-        let stored = all.get_mut(&read.key)?;
+        let mut states = self.states.borrow_mut();
+        let stored = states.get_mut(&read.key)?;
         let unchanged = stored.state.alert_seq == read.state.alert_seq
             && stored.state.window == read.state.window;
         if unchanged {
@@ -78,27 +77,15 @@ impl Store for MemoryStore {
 
     async fn receive(
         &self,
-        denial: &Denial,
-        age: SignedDuration,
-        now: Timestamp,
+        delivery: &Delivery<'_>,
         policy: &Policy,
     ) -> Result<Received, Infallible> {
-        let mut all = self.stored.borrow_mut();
-        let stored = all
-            .entry(denial.principal().key().clone())
-            .or_insert_with(|| StoredState::opened_by(denial));
-        if stored.is_expired(now) {
-            *stored = StoredState::opened_by(denial);
-        }
-        let window = stored.state.window;
-        let outcome = stored.state.receive(denial, age, policy);
-        if outcome == Outcome::Counted {
-            stored.version += 1;
-        }
-        if stored.state.window != window {
-            *stored = stored.clone().renewed();
-        }
-        Ok(Received { stored: stored.clone(), outcome })
+        let mut states = self.states.borrow_mut();
+        let key = delivery.denial.principal().key();
+        let Transition { stored, outcome, .. } =
+            Transition::new(states.remove(key), delivery, policy);
+        states.insert(key.clone(), stored.clone());
+        Ok(Received { stored, outcome })
     }
 
     async fn claim(
@@ -126,43 +113,33 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn record_open(&self, _: &Outbox, _: Timestamp) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    async fn record_for_weekly_digest(&self, _: &Outbox, _: Listed) -> Result<(), Infallible> {
-        Ok(())
+    async fn admit(
+        &self,
+        outbox: &Outbox,
+        limit: u32,
+        _: Timestamp,
+    ) -> Result<Admission, Infallible> {
+        let id = &outbox.finding.id;
+        let mut alerts = self.alerts.borrow_mut();
+        let hour = alerts.entry(storm_key(outbox.leased_at)).or_default();
+        if hour.admitted.contains(id) || hour.admitted.len() < limit as usize {
+            hour.admitted.insert(id.clone());
+            return Ok(Admission::Send);
+        }
+        let announcer = hour.announces_storm.get_or_insert_with(|| id.clone());
+        Ok(if announcer == id { Admission::AnnounceStorm } else { Admission::HoldBack })
     }
 
     async fn confirm(
         &self,
         stored: &StoredState,
-        sent: Disposition,
+        disposition: Disposition,
     ) -> Result<StoredState, Infallible> {
-        let confirmed = self.change(stored, |stored| {
-            stored.outbox = None;
-            stored.suppressed += u64::from(sent != Disposition::Published);
-        });
+        let confirmed = self.change(stored, |stored| stored.confirm(disposition));
         Ok(confirmed.or_else(|| self.stored(&stored.key)).unwrap_or_else(|| stored.clone()))
     }
 
     async fn read_again(&self, stored: StoredState) -> Result<StoredState, Infallible> {
         Ok(self.stored(&stored.key).unwrap_or(stored))
-    }
-
-    async fn admit_alert(
-        &self,
-        finding_id: &str,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<Admission, Infallible> {
-        let mut alerts = self.alerts.borrow_mut();
-        let hour = alerts.entry(storm_key(now)).or_default();
-        if hour.admitted.contains(finding_id) || hour.admitted.len() < limit as usize {
-            hour.admitted.insert(finding_id.to_owned());
-            return Ok(Admission::Send);
-        }
-        let announcer = hour.announces_storm.get_or_insert_with(|| finding_id.to_owned());
-        Ok(if announcer == finding_id { Admission::AnnounceStorm } else { Admission::HoldBack })
     }
 }

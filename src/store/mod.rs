@@ -6,17 +6,18 @@
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 pub mod memory;
+pub mod transition;
 
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
 
-use crate::cloudtrail::Denial;
-use crate::cloudtrail::call::EventDigest;
-use crate::detection::finding::{Finding, Severity};
+use crate::cloudtrail::call::{Delivery, Denial, EventDigest};
 use crate::detection::window::SECONDS_PER_DAY;
-use crate::detection::{Decision, Outcome, Policy, PrincipalState, Window, decide_at_close};
+use crate::detection::{Decision, Finding, Outcome, Policy, PrincipalState, Scale};
+use crate::disposition::Disposition;
 use crate::text::Text;
-use crate::weekly_digest::Listed;
+
+/// A lease that was not confirmed for so many seconds may be taken over.
+pub const LEASE_SECONDS: i64 = 60;
 
 /// Days after the newest window when a state expires.
 pub const RETENTION_DAYS: i64 = 90;
@@ -24,19 +25,16 @@ pub const RETENTION_DAYS: i64 = 90;
 /// A state as a store holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredState {
-    /// The principal's key.
     pub key: Text,
-    /// What the detector remembers.
     pub state: PrincipalState,
     /// Changes with every write.
     pub version: u64,
-    /// The finding claimed last, until it is confirmed as sent.
     pub outbox: Option<Outbox>,
-    /// Epoch seconds until which findings are recorded and not sent.
+    /// Epoch seconds until which findings are recorded and not sent. An operator sets it.
     pub muted_until: i64,
     /// Findings recorded and not sent.
     pub suppressed: u64,
-    /// Epoch seconds when it expires.
+    /// In epoch seconds.
     pub expires_at: i64,
 }
 
@@ -55,132 +53,93 @@ impl StoredState {
         .renewed()
     }
 
-    /// Whether it is none any more.
+    /// Whether retention has passed.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now.as_second()
     }
 
-    /// Receives one delivery. Before a window closes, what is due in it is claimed: whoever
-    /// should have done so ended first, or is about to find it closed. While another finding
-    /// waits to be sent that cannot be, and the window stays open.
-    pub fn receive(
-        &mut self,
-        denial: &Denial,
-        age: SignedDuration,
-        now: Timestamp,
-        policy: &Policy,
-    ) -> Outcome {
-        if Window::containing(denial.time()) > self.state.window {
-            let decision = decide_at_close(&self.state, policy);
-            if let Some(report) = &decision.report {
-                if self.outbox.is_some() {
-                    return self.state.receive_in_open_window(denial, age);
-                }
-                self.state.settle(&decision);
-                self.outbox = Some(Outbox {
-                    finding: Finding::new(&self.state, report, denial, policy),
-                    owner: denial.digest(),
-                    leased_at: now.as_second(),
-                });
-            }
-        }
-        self.state.receive(denial, age, policy)
+    /// Empties the outbox of a finding with this disposition.
+    fn confirm(&mut self, disposition: Disposition) {
+        self.outbox = None;
+        self.suppressed += u64::from(disposition != Disposition::Published);
     }
 
     /// With the time of expiry that its newest window gives.
     #[must_use]
     pub fn renewed(self) -> Self {
-        let start = self.state.window.start_on(crate::detection::Scale::FiveMinutes);
+        let start = self.state.window.start_on(Scale::FiveMinutes);
         Self { expires_at: start + RETENTION_DAYS * SECONDS_PER_DAY, ..self }
     }
 }
 
-/// A finding that was claimed and is not yet confirmed as sent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A finding that waits to be sent: one that was raised, the end of an episode, or an access
+/// after denial. Whoever holds the lease sends it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Outbox {
-    /// The finding.
     pub finding: Finding,
-    /// The event whose delivery claimed it.
-    pub owner: EventDigest,
+    /// The event whose delivery took the lease. A run of the schedule has none.
+    pub owner: Option<EventDigest>,
     /// When, in epoch seconds.
     pub leased_at: i64,
 }
 
-/// What one delivery did to a state.
+impl Outbox {
+    /// When a lease must have been taken, in epoch seconds, to be over by the time of this one.
+    pub const fn stale_at(&self) -> i64 {
+        self.leased_at - LEASE_SECONDS
+    }
+
+    /// Whether the delivery of this event, or a run of the schedule, is the one to send it: it
+    /// took the lease, or whoever did so did not confirm it in time.
+    pub fn is_leased_to(&self, event: Option<EventDigest>, now: Timestamp) -> bool {
+        (event.is_some() && self.owner == event)
+            || now.as_second() - self.leased_at >= LEASE_SECONDS
+    }
+}
+
+/// A state after a delivery, and what became of that.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// The state after it.
     pub stored: StoredState,
-    /// What became of it.
     pub outcome: Outcome,
 }
 
 /// What became of a claim.
 #[derive(Clone, Debug)]
 pub enum Claim {
-    /// It is ours to publish. The state holds it as pending.
+    /// The finding is ours to send, and waits in the outbox of this state.
     Won(StoredState),
-    /// The state was changed by another. It must be assessed again.
+    /// Another invocation changed the state, which must be assessed again.
     Lost(StoredState),
 }
 
-/// What happens to a finding that was claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disposition {
-    /// It was published.
-    Published,
-    /// It was recorded and held back by the storm guard.
-    RateLimited,
-    /// It was recorded, and its principal is muted.
-    Muted,
-    /// It was recorded, and says what was told of a broken workload.
-    Held,
-    /// It was recorded, and the detector runs in shadow mode.
-    Shadowed,
-}
-
-impl Disposition {
-    /// Why a finding is listed in the digest, if it is.
-    pub fn listed(self, finding: &Finding) -> Option<Listed> {
-        match self {
-            Self::Published => (finding.severity == Severity::Low).then_some(Listed::Low),
-            Self::RateLimited => Some(Listed::RateLimited),
-            Self::Muted => Some(Listed::Muted),
-            Self::Held => Some(Listed::Held),
-            Self::Shadowed => Some(Listed::Shadowed),
-        }
-    }
-}
-
-/// What the storm guard says to an alert.
+/// Whether an alert is sent in its hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Send it.
     Send,
-    /// Hold it back, and say that a storm is on.
+    /// Too many were sent, and this is the first that is not: announce the storm.
     AnnounceStorm,
-    /// Hold it back.
     HoldBack,
 }
 
-/// States by principal. Two stores implement it: memory and DynamoDB.
+/// States by principal, in memory or in DynamoDB.
+///
+/// For each delivery [`Store::receive`] comes first. What it gives is decided on; a decision
+/// that reports is claimed with its finding in the outbox, any other records its hit. A finding
+/// in the outbox is admitted, sent, and confirmed.
 #[expect(async_fn_in_trait, reason = "each binary awaits one store on one thread")]
 pub trait Store {
-    /// Why it failed.
     type Error;
 
-    /// Receives one delivery of a denial and gives the state after it. `age` is the time
-    /// between the event and its arrival, `now` the time of that.
+    /// Receives one delivery of a denial and gives the state after it.
     async fn receive(
         &self,
-        denial: &Denial,
-        age: SignedDuration,
-        now: Timestamp,
+        delivery: &Delivery<'_>,
         policy: &Policy,
     ) -> Result<Received, Self::Error>;
 
-    /// Stores a decision that reports, with its finding as pending, unless the state's
-    /// alert number or its open window changed meanwhile.
+    /// Stores a decision that reports, and its finding in the outbox, unless the state's alert
+    /// number or its open window changed meanwhile.
     async fn claim(
         &self,
         stored: &StoredState,
@@ -195,41 +154,30 @@ pub trait Store {
         decision: &Decision,
     ) -> Result<(), Self::Error>;
 
-    /// Notes the episode of a finding that is about to be sent, so that its end can be told. A
-    /// replay tells no ends.
-    async fn record_open(&self, outbox: &Outbox, now: Timestamp) -> Result<(), Self::Error>;
-
-    /// Notes a finding for the digest of its week. The same finding is noted once, however often
-    /// that is asked for. A replay has no digest.
-    async fn record_for_weekly_digest(
+    /// Admits a finding to those of the hour in which it was leased, of which at most `limit`
+    /// are sent. The same finding gets the same answer, however often it asks. A store that
+    /// resolves episodes records that of an admitted finding before the finding is sent.
+    async fn admit(
         &self,
         outbox: &Outbox,
-        listed: Listed,
-    ) -> Result<(), Self::Error>;
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Admission, Self::Error>;
 
-    /// Takes a pending finding away, if it is still the one of this state, and gives the
-    /// state as it then is.
+    /// Empties the outbox, if it still holds the finding of this state, and gives the state as
+    /// it then is.
     async fn confirm(
         &self,
         stored: &StoredState,
-        sent: Disposition,
+        disposition: Disposition,
     ) -> Result<StoredState, Self::Error>;
 
     /// The state as it is after a short while, in which another invocation may be done.
     async fn read_again(&self, stored: StoredState) -> Result<StoredState, Self::Error>;
-
-    /// Admits an alert, by its finding's id, to those of the hour of `now`, of which at most
-    /// `limit` are sent. The same id gets the same answer, however often it asks.
-    async fn admit_alert(
-        &self,
-        finding_id: &str,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<Admission, Self::Error>;
 }
 
 /// The key under which the alerts of an hour are counted. No principal has it: their keys
 /// begin with an account id.
-pub fn storm_key(now: Timestamp) -> Text {
-    Text::new(&format!("#storm#{}", now.as_second().div_euclid(3600)), 64)
+pub fn storm_key(second: i64) -> Text {
+    Text::new(&format!("#storm#{}", second.div_euclid(3600)), 64)
 }

@@ -116,7 +116,8 @@ class Episode(EndToEndTest):
         wrong = {"task": "close-episode"}
         self.deployed.invoke(wrong)
         failure = self.deployed.failure_of(lambda payload: payload == wrong)
-        self.assert_failed(failure, "RejectedEvent", "it is no EventBridge event")
+        said = "its task cannot be read: unknown variant `close-episode`, expected `close-episodes` or `send-digest`"
+        self.assert_failed(failure, "RejectedEvent", said)
 
 
 class Shadow(EndToEndTest):

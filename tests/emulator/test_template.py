@@ -325,10 +325,10 @@ class Events(TemplateTest):
             [{"AttributeName": "agenda", "KeyType": "HASH"}, {"AttributeName": "due", "KeyType": "RANGE"}],
         )
         self.assertEqual(index["Projection"], {"ProjectionType": "ALL"})
-        source = (ROOT / "src" / "store" / "dynamodb" / "episodes.rs").read_text()
+        source = (ROOT / "src" / "store" / "dynamodb" / "episodes" / "mod.rs").read_text()
         self.assertIn(f'pub const INDEX: &str = "{index["IndexName"]}";', source)
         # What is in every principal's item must not be a key of it.
-        self.assertNotIn("agenda", (ROOT / "src" / "store" / "item.rs").read_text())
+        self.assertNotIn("agenda", (ROOT / "src" / "store" / "dynamodb" / "item.rs").read_text())
 
     def test_what_a_rule_cannot_deliver_goes_to_a_queue_that_admits_it(self):
         rules = self.of_type("AWS::Events::Rule")

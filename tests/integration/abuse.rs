@@ -9,13 +9,15 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::SignedDuration;
 use rattle::alert::email::Email;
 use rattle::alert::{Deployment, storm};
+use rattle::cloudtrail::Delivery;
+use rattle::cloudtrail::envelope::{Event, Rejection, Task};
 use rattle::detection::Outcome;
 use rattle::detection::finding::Finding;
+use rattle::disposition::Disposition;
 use rattle::engine::Engine;
-use rattle::lambda::{Failure, Rejection};
+use rattle::lambda::Failure;
 use rattle::settings::Settings;
 use rattle::sink::{LeftToCaller, Receipt, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
@@ -30,7 +32,7 @@ use crate::dynamodb::{run, settings};
 use crate::hostile_input::{assert_body, assert_subject};
 use crate::local_aws::table;
 use crate::loopback::serve;
-use crate::support::{MONDAY, envelope, parse, record};
+use crate::support::{MONDAY, envelope, parse, record, waiting};
 use crate::topic::{Topic, at, environment, function, raw};
 
 const MAX_ITEM_BYTES: usize = 16 << 10;
@@ -68,8 +70,7 @@ fn ten_thousand_fresh_session_names_of_a_role_are_one_baseline() {
             record["userIdentity"]["arn"] =
                 json!(format!("arn:aws:sts::111122223333:assumed-role/ci-deploy/{session}"));
             let denial = parse(&record).unwrap().unwrap();
-            let handled =
-                engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            let handled = engine.handle(&Delivery::on_time(&denial)).await.unwrap();
             let finding = handled.finding.iter();
             keys.extend(finding.map(|finding| finding.principal.principal.key().to_string()));
         }
@@ -113,7 +114,7 @@ fn any_number_of_principals_leave_items_that_expire_and_a_small_process() {
         let mut most = 0;
         for i in 0..PRINCIPALS {
             let denial = denial_by(&format!("AIDAEXAMPLE{i}"), i64::from(i % 300), "prod/db");
-            let handled = engine.handle(&denial, SignedDuration::ZERO, denial.time()).await;
+            let handled = engine.handle(&Delivery::on_time(&denial)).await;
             assert_eq!(handled.unwrap().outcome, Outcome::Counted);
             if i % 1_000 == 499 {
                 most = most.max(held_states(engine.store()));
@@ -183,10 +184,9 @@ fn a_hundred_thousand_enumerations_send_the_hours_limit_and_one_word_about_the_r
                 record((MONDAY + i64::from(i % 300)) as f64, &format!("e{i}"), &secrets);
             record["userIdentity"] = json!({"type": "IAMUser", "principalId": format!("AIDA{i}")});
             let denial = parse(&record).unwrap().unwrap();
-            let handled =
-                engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            let handled = engine.handle(&Delivery::on_time(&denial)).await.unwrap();
             findings += u32::from(handled.finding.is_some());
-            held_back += handled.sends.suppressed;
+            held_back += handled.sent.dispositions.count(Disposition::RateLimited);
         }
         let limit = settings().max_alerts_per_hour;
         assert_eq!((findings, engine.store().len()), (PRINCIPALS, PRINCIPALS as usize));
@@ -200,7 +200,7 @@ fn every_item_of_the_table_expires() {
     run(async {
         let client = table("expires").await;
         let settings = Settings { max_alerts_per_hour: 1, weekly_digest: true, ..settings() };
-        let store = DynamoDbStore::new(client.clone(), "expires");
+        let store = DynamoDbStore::new(client.clone(), "expires").with_weekly_digest(true);
         let engine = Engine::new(store, LeftToCaller, settings);
         // Every kind of write: an item is made, counted in, rolled on, a finding is claimed,
         // confirmed, held back, a hit is noted, the hour's alerts are counted, a storm announced,
@@ -208,7 +208,7 @@ fn every_item_of_the_table_expires() {
         for principal in ["AIDAEXAMPLE1", "AIDAEXAMPLE2", "AIDAEXAMPLE3"] {
             for i in 0..12 {
                 let denial = denial_by(principal, i * 60, &format!("s{i}"));
-                engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+                engine.handle(&Delivery::on_time(&denial)).await.unwrap();
             }
         }
         engine.store().add_ignored("*", 1, MONDAY).await.unwrap();
@@ -231,18 +231,18 @@ fn no_update_makes_an_item_that_never_expires() {
         (expression::RECORD_HIT[0], expression::IS_ASSESSED),
         (expression::RECORD_HIT[1], expression::IS_ASSESSED),
         (expression::RECORD_HITS, expression::IS_ASSESSED),
-        (expression::CONFIRM, expression::IS_OURS),
-        (expression::SUPPRESS, expression::IS_OURS),
+        (expression::CONFIRM, expression::IS_UNCONFIRMED),
+        (expression::SUPPRESS, expression::IS_UNCONFIRMED),
         (expression::ADMIT, expression::IS_ADMITTED),
         (expression::ANNOUNCE, expression::IS_ANNOUNCER),
         (expression::RECORD_NEW_EPISODE, expression::IS_NEW_EPISODE),
         (expression::RECORD_EPISODE, expression::IS_SAME_EPISODE),
         (expression::RECORD_READ, expression::IS_READABLE),
-        (expression::CLAIM_LET_IN, expression::IS_LET_IN_CLAIMABLE),
-        (expression::CONFIRM_LET_IN, expression::IS_LET_IN),
-        (expression::LOOK_AGAIN, expression::IS_SAME_FINDING),
-        (expression::CLAIM_END, expression::IS_ENDABLE),
-        (expression::CONFIRM_END, expression::IS_ENDED),
+        (expression::LEASE_ACCESS, expression::IS_ACCESS_LEASABLE),
+        (expression::CONFIRM_ACCESS, expression::IS_ACCESS_LEASED),
+        (expression::CHECK_AGAIN, expression::IS_SAME_FINDING),
+        (expression::LEASE_RESOLUTION, expression::IS_RESOLVABLE),
+        (expression::CONFIRM_RESOLUTION, expression::IS_RESOLUTION_LEASED),
         (expression::ADD_IGNORED, "attribute_not_exists, or not"),
     ] {
         // Else it names a value that an attribute must have, and so an item.
@@ -257,11 +257,14 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
         let engine = Engine::new(MemoryStore::default(), LeftToCaller, settings());
         let secrets: Vec<String> = (0..5).map(|i| format!("s{i}")).collect();
         let denial = parse(&record(MONDAY as f64, "e", &secrets)).unwrap().unwrap();
-        let handled = engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        let handled = engine.handle(&Delivery::on_time(&denial)).await.unwrap();
         let finding = handled.finding.unwrap();
         let mut kept = engine.store().stored(denial.principal().key()).unwrap();
-        kept.outbox =
-            Some(Outbox { finding: finding.clone(), owner: denial.digest(), leased_at: MONDAY });
+        kept.outbox = Some(Outbox {
+            finding: finding.clone(),
+            owner: Some(denial.digest()),
+            leased_at: MONDAY,
+        });
         let good = encode::encode(&kept);
         assert_eq!(decode::decode(&good).unwrap(), kept);
 
@@ -344,8 +347,7 @@ fn a_principal_first_seen_in_an_event_of_years_ago_gets_no_history_from_it() {
         let now = at(MONDAY);
         for (i, years) in [12, 5, 1, 0].into_iter().enumerate() {
             let denial = denial_by("AIDAEXAMPLE", -years * 365 * 86_400, &format!("s{i}"));
-            let age = now.duration_since(denial.time());
-            let handled = engine.handle(&denial, age, now).await.unwrap();
+            let handled = engine.handle(&Delivery { denial: &denial, arrived: now }).await.unwrap();
             assert_eq!((handled.outcome, handled.finding), (Outcome::Counted, None));
         }
         let item = get(&client, "ancient", "111122223333#AIDAEXAMPLE").await.unwrap();
@@ -366,7 +368,7 @@ fn a_flood_of_one_principal_stops_writing_at_the_cap() {
         let mut writes = 0;
         for i in 0..2_000 {
             let denial = denial_by("AIDAFLOOD", i / 20, &format!("s{i}"));
-            engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            engine.handle(&Delivery::on_time(&denial)).await.unwrap();
             if i == 400 {
                 writes = number(&get(&client, "one-flood", key).await.unwrap(), "version");
             }
@@ -415,8 +417,9 @@ fn a_principal_named_like_an_internal_key_cannot_touch_it() {
         let store = DynamoDbStore::new(client.clone(), "internal");
         let engine = Engine::new(store, LeftToCaller, settings());
         let now = at(MONDAY);
-        let internal = storm_key(now);
-        engine.store().admit_alert("a finding", 60, now).await.unwrap();
+        let internal = storm_key(MONDAY);
+        let outbox = waiting("a finding", MONDAY);
+        engine.store().admit(&outbox, 60, now).await.unwrap();
         let before = get(&client, "internal", internal.as_str()).await.unwrap();
         let mut delivered = 0;
         for text in [internal.as_str(), "#storm#", &format!("\u{0}{internal}"), "unknown#storm#1"] {
@@ -432,7 +435,7 @@ fn a_principal_named_like_an_internal_key_cannot_touch_it() {
                         key.starts_with("111122223333#") || key.starts_with("unknown#"),
                         "{key} does not begin with its account"
                     );
-                    engine.handle(&denial, SignedDuration::ZERO, now).await.unwrap();
+                    engine.handle(&Delivery { denial: &denial, arrived: now }).await.unwrap();
                     delivered += 1;
                 }
             }
@@ -510,12 +513,40 @@ fn an_event_from_elsewhere_is_rejected_and_one_about_something_else_is_ignored()
 }
 
 #[test]
+fn a_task_is_known_by_its_name_and_a_mistyped_one_is_told_so() {
+    let read = |event: &str| rattle::lambda::read_event(&raw(event), false);
+    let known = [
+        (r#"{"task":"close-episodes"}"#, Task::ResolveEpisodes {}),
+        (r#" {"task": "send-digest"}"#, Task::SendWeeklyDigest {}),
+    ];
+    for (event, task) in known {
+        assert_eq!(read(event), Ok(Event::Task(task)), "{event}");
+    }
+    for (event, said) in [
+        (
+            r#"{"task":"close-episode"}"#,
+            "its task cannot be read: unknown variant `close-episode`, expected `close-episodes` or \
+             `send-digest`",
+        ),
+        (
+            r#"{"task":"send-digest","week":1}"#,
+            "its task cannot be read: unknown field `week`, there are no fields",
+        ),
+        (r#"["close-episodes"]"#, "it is no EventBridge event"),
+        ("{}", "it is no EventBridge event"),
+        (r#"{"task":"send-digest","source":"aws.events"}"#, "it is no EventBridge event"),
+    ] {
+        assert_eq!(read(event).unwrap_err().to_string(), said, "{event}");
+    }
+}
+
+#[test]
 fn a_record_that_says_a_field_twice_is_rejected_for_its_record_and_not_for_its_envelope() {
     let event = envelope(&record(MONDAY as f64, "e", &["prod/db".to_owned()])).to_string();
     let twice = event.replacen("\"detail\":{", "\"detail\":{\"eventID\":\"other\",", 1);
-    let rejected = rattle::lambda::denial(&raw(&twice), at(MONDAY)).unwrap_err();
+    let rejected = rattle::lambda::read_event(&raw(&twice), false).unwrap_err();
     assert!(rejected.to_string().starts_with("not valid JSON: duplicate field"), "{rejected}");
     let elsewhere = twice.replace("aws.secretsmanager", "custom.app");
-    let rejected = rattle::lambda::denial(&raw(&elsewhere), at(MONDAY)).unwrap_err();
+    let rejected = rattle::lambda::read_event(&raw(&elsewhere), false).unwrap_err();
     assert!(rejected.to_string().starts_with("its source is"), "{rejected}");
 }

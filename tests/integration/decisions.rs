@@ -1,6 +1,6 @@
 //! Rules of the decision that no reference sequence pins down.
 
-use jiff::SignedDuration;
+use rattle::cloudtrail::Delivery;
 use rattle::cloudtrail::secret_set::{Bucket, SecretSet};
 use rattle::detection::baseline::Axis;
 use rattle::detection::state::{Episode, PrincipalState, Reported};
@@ -201,11 +201,11 @@ fn a_duplicate_raises_the_alert_that_a_crash_swallowed() {
         (0..5).map(|i| denial_of(MONDAY + i, &format!("e{i}"), &format!("s{i}"))).collect();
     for denial in &denials {
         // Counted, and the process died before anything was decided.
-        state.receive(denial, SignedDuration::ZERO, &policy);
+        state.receive(&Delivery::on_time(denial), &policy);
     }
     let last = &denials[4];
     let before = state.clone();
-    state.receive(last, SignedDuration::ZERO, &policy);
+    state.receive(&Delivery::on_time(last), &policy);
     assert_eq!(state, before, "a duplicate counts nothing");
     let decision = decide(&state, &Assessment::of(&state, &policy), last, &policy);
     assert_eq!(reported(&decision), Some((Signal::Secrets, Scale::FiveMinutes, 5)));

@@ -13,9 +13,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use rattle::cloudtrail::Denial;
+use rattle::cloudtrail::{Delivery, Denial};
 use rattle::detection::finding::Finding;
 use rattle::detection::{Outcome, Policy};
+use rattle::disposition::Disposition;
 use rattle::engine::{Engine, EngineError};
 use rattle::replay::scanner::{Scanned, Scanner};
 use rattle::settings::Settings;
@@ -23,12 +24,14 @@ use rattle::sink::{LeftToCaller, Receipt, Sink};
 use rattle::store::dynamodb::{DynamoDbError, DynamoDbStore, Usage, expression};
 use rattle::store::dynamodb::{decode, encode, item};
 use rattle::store::memory::MemoryStore;
+use rattle::store::transition::Transition;
 use rattle::store::{Admission, Store, StoredState};
+use rattle::text::Text;
 use rattle::weekly_digest::{Week, WeeklyDigest};
 
 use crate::local_aws::{strict_table, table};
 use crate::properties::history;
-use crate::support::{MONDAY, denial_of, project_file};
+use crate::support::{MONDAY, aged, denial_of, project_file, waiting};
 
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
@@ -54,8 +57,8 @@ async fn assert_parity(
     let mut count = 0;
     for (denial, age) in deliveries {
         let now = denial.time() + age;
-        let expected = memory.handle(&denial, age, now).await.unwrap();
-        let actual = dynamodb.handle(&denial, age, now).await.unwrap();
+        let expected = memory.handle(&Delivery { denial: &denial, arrived: now }).await.unwrap();
+        let actual = dynamodb.handle(&Delivery { denial: &denial, arrived: now }).await.unwrap();
         assert_eq!(actual.outcome, expected.outcome, "{denial:?}");
         assert_eq!(actual.finding, expected.finding, "{denial:?}");
         assert_eq!(actual.assessment, expected.assessment, "{denial:?}");
@@ -112,6 +115,38 @@ fn random_histories_end_in_the_same_state_with_the_same_findings() {
         .unwrap();
 }
 
+/// The model is the pure transition. Nothing is decided between two deliveries, so that
+/// reports are due when windows close, and waiting findings hold windows open.
+#[test]
+fn whatever_is_delivered_the_table_holds_what_the_transition_gives() {
+    let mut runner = TestRunner::new(Config { cases: 12, ..Config::default() });
+    let policy = Policy::default();
+    let cases = Cell::new(0);
+    let changes = RefCell::new(BTreeSet::new());
+    runner
+        .run(&history(120), |deliveries| {
+            cases.set(cases.get() + 1);
+            let name = format!("model-{}", cases.get());
+            run(async {
+                let store = DynamoDbStore::new(table(&name).await, name.as_str());
+                let mut model: HashMap<Text, StoredState> = HashMap::new();
+                for (denial, age) in &deliveries {
+                    let (key, delivery) = (denial.principal().key(), aged(denial, *age));
+                    let Transition { stored, outcome, change } =
+                        Transition::new(model.remove(key), &delivery, &policy);
+                    let received = store.receive(&delivery, &policy).await.unwrap();
+                    assert_eq!((received.outcome, &received.stored), (outcome, &stored));
+                    assert_eq!(store.read(key).await.unwrap().as_ref(), Some(&stored));
+                    changes.borrow_mut().insert(format!("{:?}", std::mem::discriminant(&change)));
+                    model.insert(key.clone(), stored);
+                }
+            });
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(changes.borrow().len(), 3, "each kind of change was seen");
+}
+
 #[test]
 fn a_flood_saturates_both_stores_alike() {
     run(async {
@@ -149,7 +184,7 @@ fn inside_a_window_a_denial_is_one_request() {
         let engine = in_dynamodb(&client, "window");
         let handle = async |i: i64| {
             let denial = denial_of(MONDAY + i, &format!("e{i}"), "prod/db");
-            engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            engine.handle(&Delivery::on_time(&denial)).await.unwrap();
             engine.store().take_usage()
         };
         assert_eq!(handle(0).await.requests, 2, "the first finds no item and puts one");
@@ -206,7 +241,8 @@ fn burst(name: &str, denials: Vec<Denial>, invocations: usize) -> Burst {
                 let mut outcomes: HashMap<&'static str, u32> = HashMap::new();
                 loop {
                     let Some(denial) = queue.borrow_mut().next() else { break };
-                    let handled = engine.handle(&denial, SignedDuration::ZERO, now).await.unwrap();
+                    let handled =
+                        engine.handle(&Delivery { denial: &denial, arrived: now }).await.unwrap();
                     *outcomes.entry(handled.outcome.name()).or_default() += 1;
                 }
                 (outcomes, engine.store().take_usage().requests)
@@ -280,7 +316,7 @@ fn every_state_reads_back_bit_for_bit() {
             let first = &deliveries[0].0;
             let mut kept = StoredState::opened_by(first);
             for (denial, age) in &deliveries {
-                kept.state.receive(denial, *age, &policy);
+                kept.state.receive(&aged(denial, *age), &policy);
                 let assessment = rattle::detection::Assessment::of(&kept.state, &policy);
                 let decision = rattle::detection::decide(&kept.state, &assessment, denial, &policy);
                 kept.state.settle(&decision);
@@ -322,7 +358,7 @@ fn an_item_of_another_format_or_written_by_hand_is_named_and_left_alone() {
         let client = table("corrupt").await;
         let denial = denial_of(MONDAY, "e0", "prod/db");
         let engine = in_dynamodb(&client, "corrupt");
-        engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        engine.handle(&Delivery::on_time(&denial)).await.unwrap();
         let key = denial.principal().key();
         let policy = Policy::default();
         let good = encode::encode(&engine.store().read(key).await.unwrap().unwrap());
@@ -344,7 +380,7 @@ fn an_item_of_another_format_or_written_by_hand_is_named_and_left_alone() {
             let later = denial_of(MONDAY + 900, "e1", "prod/db");
             let now = later.time();
             let store = DynamoDbStore::new(client.clone(), "corrupt");
-            let error = store.receive(&later, SignedDuration::ZERO, now, &policy).await;
+            let error = store.receive(&Delivery { denial: &later, arrived: now }, &policy).await;
             let Err(DynamoDbError::Corrupt(corrupt)) = error else { panic!("{error:?}") };
             assert_eq!(
                 corrupt.to_string(),
@@ -371,8 +407,7 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
         let store = DynamoDbStore::new(client.clone(), "mute");
         let engine = Engine::new(store, mailbox.clone(), settings());
         let at = |t: i64| denial_of(MONDAY + t, &format!("e{t}"), &format!("s{t}"));
-        let handle =
-            async |t: i64| engine.handle(&at(t), SignedDuration::ZERO, at(t).time()).await.unwrap();
+        let handle = async |t: i64| engine.handle(&Delivery::on_time(&at(t))).await.unwrap();
         handle(0).await;
         let key = at(0).principal().key().clone();
         // Without a new version, as someone in a hurry would do it.
@@ -387,7 +422,7 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
             .unwrap();
         for t in 600..605 {
             let handled = handle(t).await;
-            assert_eq!(handled.sends.published, 0);
+            assert_eq!(handled.sent.dispositions.count(Disposition::Published), 0);
         }
         let kept = engine.store().read(&key).await.unwrap().unwrap();
         assert_eq!((kept.muted_until, kept.suppressed), (MONDAY + 1_000, 1));
@@ -424,19 +459,19 @@ fn every_expression_passes_a_strict_parser() {
             (expression::RECORD_HIT[0], Some(expression::IS_ASSESSED)),
             (expression::RECORD_HIT[1], Some(expression::IS_ASSESSED)),
             (expression::RECORD_HITS, Some(expression::IS_ASSESSED)),
-            (expression::CONFIRM, Some(expression::IS_OURS)),
-            (expression::SUPPRESS, Some(expression::IS_OURS)),
+            (expression::CONFIRM, Some(expression::IS_UNCONFIRMED)),
+            (expression::SUPPRESS, Some(expression::IS_UNCONFIRMED)),
             (expression::ADMIT, Some(expression::IS_ADMITTED)),
             (expression::ANNOUNCE, Some(expression::IS_ANNOUNCER)),
             (expression::CLAIM_WORKLOAD, Some(expression::IS_CLAIMABLE)),
-            (expression::LOOK_AGAIN, Some(expression::IS_SAME_FINDING)),
-            (expression::CLAIM_END, Some(expression::IS_ENDABLE)),
-            (expression::CONFIRM_END, Some(expression::IS_ENDED)),
+            (expression::CHECK_AGAIN, Some(expression::IS_SAME_FINDING)),
+            (expression::LEASE_RESOLUTION, Some(expression::IS_RESOLVABLE)),
+            (expression::CONFIRM_RESOLUTION, Some(expression::IS_RESOLUTION_LEASED)),
             (expression::RECORD_NEW_EPISODE, Some(expression::IS_NEW_EPISODE)),
             (expression::RECORD_EPISODE, Some(expression::IS_SAME_EPISODE)),
             (expression::RECORD_READ, Some(expression::IS_READABLE)),
-            (expression::CLAIM_LET_IN, Some(expression::IS_LET_IN_CLAIMABLE)),
-            (expression::CONFIRM_LET_IN, Some(expression::IS_LET_IN)),
+            (expression::LEASE_ACCESS, Some(expression::IS_ACCESS_LEASABLE)),
+            (expression::CONFIRM_ACCESS, Some(expression::IS_ACCESS_LEASED)),
             (expression::ADD_IGNORED, None),
         ] {
             assert_eq!(refusal(&client, update, condition).await, None, "{update} / {condition:?}");
@@ -451,7 +486,7 @@ fn every_expression_passes_a_strict_parser() {
         let now = denial_of(MONDAY, "any", "any").time();
         assert_eq!(store.due_episodes(now, 1).await.unwrap(), []);
         let week = Week::holding(MONDAY);
-        assert_eq!(store.digest(week).await.unwrap(), WeeklyDigest::of(week));
+        assert_eq!(store.weekly_digest(week).await.unwrap(), WeeklyDigest::of(week));
         // It is strict indeed.
         for wrong in ["ADD #version", "SET #version = :one ADD #version :one", "SET a = = :one"] {
             let code = refusal(&client, wrong, None).await;
@@ -509,23 +544,23 @@ fn a_finding_left_behind_is_sent_by_the_next_delivery_and_once() {
             Engine::new(DynamoDbStore::new(client.clone(), "pending"), mailbox.clone(), settings());
         let at = |i: i64| denial_of(MONDAY + i, &format!("e{i}"), &format!("s{i}"));
         for i in 0..4 {
-            refusing.handle(&at(i), SignedDuration::ZERO, at(i).time()).await.unwrap();
+            refusing.handle(&Delivery::on_time(&at(i))).await.unwrap();
         }
         let fifth = at(4);
-        refusing.handle(&fifth, SignedDuration::ZERO, fifth.time()).await.unwrap_err();
+        refusing.handle(&Delivery::on_time(&fifth)).await.unwrap_err();
         let key = fifth.principal().key();
         let pending = working.store().read(key).await.unwrap().unwrap().outbox.unwrap();
 
         // Another delivery within a minute leaves it to the one that claimed it.
         let soon = at(5);
-        working.handle(&soon, SignedDuration::ZERO, soon.time()).await.unwrap();
+        working.handle(&Delivery::on_time(&soon)).await.unwrap();
         assert!(mailbox.0.borrow().is_empty());
         // The same event again sends it.
-        working.handle(&fifth, SignedDuration::ZERO, soon.time()).await.unwrap();
+        working.handle(&Delivery { denial: &fifth, arrived: soon.time() }).await.unwrap();
         assert_eq!(mailbox.0.borrow()[..], [pending.finding]);
         // And nothing is left.
         let later = at(70);
-        working.handle(&later, SignedDuration::ZERO, later.time()).await.unwrap();
+        working.handle(&Delivery::on_time(&later)).await.unwrap();
         assert_eq!(mailbox.0.borrow().len(), 1);
         assert_eq!(working.store().read(key).await.unwrap().unwrap().outbox, None);
     });
@@ -540,10 +575,9 @@ fn a_second_finding_waits_until_the_first_is_sent_and_neither_is_lost() {
         let refusing = Engine::new(store(), Refusing, settings());
         let working = Engine::new(store(), mailbox.clone(), settings());
         let at = |i: i64| denial_of(MONDAY + i / 10, &format!("e{i}"), &format!("s{i}"));
-        let handle =
-            async |i: i64| working.handle(&at(i), SignedDuration::ZERO, at(i).time()).await;
+        let handle = async |i: i64| working.handle(&Delivery::on_time(&at(i))).await;
         for i in 0..5 {
-            let _ = refusing.handle(&at(i), SignedDuration::ZERO, at(i).time()).await;
+            let _ = refusing.handle(&Delivery::on_time(&at(i))).await;
         }
         // The fifth claimed, and its sender is still at it.
         let mut waiting = Vec::new();
@@ -574,10 +608,10 @@ fn a_finding_that_nobody_sent_for_a_minute_is_taken_over() {
         let working = Engine::new(store(), mailbox.clone(), settings());
         let at = |i: i64| denial_of(MONDAY + i, &format!("e{i}"), &format!("s{i}"));
         for i in 0..5 {
-            let _ = refusing.handle(&at(i), SignedDuration::ZERO, at(i).time()).await;
+            let _ = refusing.handle(&Delivery::on_time(&at(i))).await;
         }
         let later = at(64);
-        working.handle(&later, SignedDuration::ZERO, later.time()).await.unwrap();
+        working.handle(&Delivery::on_time(&later)).await.unwrap();
         assert_eq!(mailbox.0.borrow().len(), 1);
     });
 }
@@ -589,21 +623,21 @@ fn the_storm_guard_counts_each_finding_once_however_often_it_is_tried() {
         let dynamodb = DynamoDbStore::new(client, "storm");
         let memory = MemoryStore::default();
         let now = denial_of(MONDAY, "any", "x").time();
-        let hour = SignedDuration::from_secs(3600);
         for (id, at, expected) in [
-            ("a", now, Admission::Send),
-            ("a", now, Admission::Send),
-            ("b", now, Admission::Send),
-            ("a", now, Admission::Send),
-            ("c", now, Admission::AnnounceStorm),
-            ("d", now, Admission::HoldBack),
+            ("a", MONDAY, Admission::Send),
+            ("a", MONDAY, Admission::Send),
+            ("b", MONDAY, Admission::Send),
+            ("a", MONDAY, Admission::Send),
+            ("c", MONDAY, Admission::AnnounceStorm),
+            ("d", MONDAY, Admission::HoldBack),
             // the announcement failed and is tried again
-            ("c", now, Admission::AnnounceStorm),
-            ("b", now, Admission::Send),
-            ("d", now + hour, Admission::Send),
+            ("c", MONDAY, Admission::AnnounceStorm),
+            ("b", MONDAY, Admission::Send),
+            ("d", MONDAY + 3600, Admission::Send),
         ] {
-            assert_eq!(dynamodb.admit_alert(id, 2, at).await.unwrap(), expected, "{id}");
-            assert_eq!(memory.admit_alert(id, 2, at).await.unwrap(), expected, "{id}");
+            let outbox = waiting(id, at);
+            assert_eq!(dynamodb.admit(&outbox, 2, now).await.unwrap(), expected, "{id}");
+            assert_eq!(memory.admit(&outbox, 2, now).await.unwrap(), expected, "{id}");
         }
     });
 }
@@ -625,21 +659,25 @@ fn a_finding_that_waits_for_a_delivery_is_sent_even_in_a_saturated_window() {
             let detector_refuses = sent() == 2 && claimer.is_none();
             let now = at(i).time();
             if detector_refuses {
-                if refusing.handle(&at(i), SignedDuration::ZERO, now).await.is_err() {
+                if refusing.handle(&Delivery { denial: &at(i), arrived: now }).await.is_err() {
                     claimer = Some(at(i));
                 }
             } else {
-                working.handle(&at(i), SignedDuration::ZERO, now).await.unwrap();
+                working.handle(&Delivery { denial: &at(i), arrived: now }).await.unwrap();
             }
         }
         assert_eq!(sent(), 2);
         let claimer = claimer.unwrap();
-        let again = working.handle(&claimer, SignedDuration::ZERO, at(260).time()).await.unwrap();
-        assert_eq!((again.outcome, again.sends.published), (Outcome::Duplicate, 1));
+        let again =
+            working.handle(&Delivery { denial: &claimer, arrived: at(260).time() }).await.unwrap();
+        assert_eq!(
+            (again.outcome, again.sent.dispositions.count(Disposition::Published)),
+            (Outcome::Duplicate, 1)
+        );
         assert_eq!(sent(), 3);
         // Further denials of the window cost nothing.
         working.store().take_usage();
-        let flood = working.handle(&at(261), SignedDuration::ZERO, at(261).time()).await.unwrap();
+        let flood = working.handle(&Delivery::on_time(&at(261))).await.unwrap();
         assert_eq!(flood.outcome, Outcome::WindowFull);
         assert_eq!(working.store().take_usage().requests, 0);
     });
@@ -658,7 +696,7 @@ fn a_flood_asks_once_in_five_seconds_whether_its_window_is_still_the_open_one() 
             let mut outcome = None;
             for i in from..from + count {
                 let denial = denial_of(MONDAY + 299, &format!("e{i}"), "prod/db");
-                let handled = flooded.handle(&denial, SignedDuration::ZERO, arrival).await;
+                let handled = flooded.handle(&Delivery { denial: &denial, arrived: arrival }).await;
                 outcome = Some(handled.unwrap().outcome);
             }
             (outcome.unwrap(), flooded.store().take_usage().requests)
@@ -668,7 +706,7 @@ fn a_flood_asks_once_in_five_seconds_whether_its_window_is_still_the_open_one() 
         assert_eq!(flood(900, 100, start + 5 * second).await, (Outcome::WindowFull, 1));
         // Another process opens the next window: a late denial counts there.
         let next = denial_of(MONDAY + 300, "next", "prod/db");
-        other.handle(&next, SignedDuration::ZERO, start).await.unwrap();
+        other.handle(&Delivery { denial: &next, arrived: start }).await.unwrap();
         assert_eq!(flood(1_100, 1, start + 9 * second).await, (Outcome::WindowFull, 0));
         assert_eq!(flood(1_200, 3, start + 10 * second).await, (Outcome::Counted, 4));
     });

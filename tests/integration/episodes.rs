@@ -1,17 +1,21 @@
 //! The ends of episodes: told once, when nothing unusual came for long enough.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use rattle::cloudtrail::Delivery;
 use rattle::detection::Policy;
 use rattle::detection::finding::{EpisodeSummary, Finding, Severity, Status};
+use rattle::disposition::Disposition;
 use rattle::engine::Engine;
-use rattle::engine::resolve::Closed;
+use rattle::engine::resolve::Resolved;
 use rattle::sink::Sink;
+use rattle::store::Outbox;
 use rattle::store::dynamodb::DynamoDbStore;
-use rattle::store::dynamodb::episodes::{Ending, OpenEpisode};
+use rattle::store::dynamodb::episodes::OpenEpisode;
 
 use crate::dynamodb::{Mailbox, Refusing, run, settings};
 use crate::local_aws::table;
@@ -48,7 +52,7 @@ impl Function {
     pub async fn deny(&self, time: i64, secret: u32) {
         let denial =
             denial_of(MONDAY + time, &format!("e{time}-{secret}"), &format!("secret-{secret}"));
-        self.engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        self.engine.handle(&Delivery::on_time(&denial)).await.unwrap();
     }
 
     pub async fn enumerate(&self, secrets: u32) {
@@ -57,8 +61,10 @@ impl Function {
         }
     }
 
-    pub async fn close(&self, time: i64) -> Closed {
-        self.engine.resolve_episodes(at(time), LONG).await.unwrap()
+    pub async fn close(&self, time: i64) -> Resolved<Infallible> {
+        let resolved = self.engine.resolve_episodes(at(time), LONG).await;
+        assert!(resolved.error.is_none(), "{resolved:?}");
+        resolved
     }
 
     async fn due(&self, time: i64) -> Vec<OpenEpisode> {
@@ -91,13 +97,13 @@ fn the_end_of_an_episode_is_told_once_when_it_was_quiet_for_long_enough() {
         // Nothing is looked at before the first quarter of an hour.
         assert_eq!(function.due(14 * MINUTE).await, []);
         for time in [15 * MINUTE, 60 * MINUTE, OVER - 1] {
-            assert_eq!(function.close(time).await.ends, []);
+            assert_eq!(function.close(time).await.resolutions, []);
         }
         // It was put off once, to the time when it is over at the earliest.
         assert_eq!(function.due(OVER - 1).await, []);
         let closed = function.close(OVER).await;
-        let [end] = &closed.ends[..] else { panic!("{closed:?}") };
-        assert_eq!(closed.sends.published, 1);
+        let [end] = &closed.resolutions[..] else { panic!("{closed:?}") };
+        assert_eq!(closed.sent.dispositions.count(Disposition::Published), 1);
         assert_eq!(function.told().last(), Some(end));
         let last = &function.told()[before - 1];
         assert_eq!((end.status, &end.episode), (Status::Resolved, &last.episode));
@@ -113,7 +119,7 @@ fn the_end_of_an_episode_is_told_once_when_it_was_quiet_for_long_enough() {
             })
         );
         assert_eq!(end.title, "Over: 12 denied reads of 12 secrets in 11 s by role ci-deploy");
-        assert_eq!(function.close(OVER + 900).await.ends, []);
+        assert_eq!(function.close(OVER + 900).await.resolutions, []);
         assert_eq!(function.due(i64::from(i32::MAX)).await, []);
     });
 }
@@ -136,7 +142,7 @@ fn what_comes_while_an_episode_is_open_is_part_of_its_totals_and_nothing_else_is
         // After: long enough later to begin an episode of its own.
         function.deny(240 * MINUTE, 0).await;
         let closed = function.close(240 * MINUTE + 1).await;
-        let totals = closed.ends[0].totals.unwrap();
+        let totals = closed.resolutions[0].totals.unwrap();
         assert_eq!((totals.denials, totals.secrets), (6 + 1 + 10, 16));
         assert_eq!(totals.first_denial, MONDAY);
         assert_eq!(totals.last_denial, MONDAY + 3_590 + 109);
@@ -155,12 +161,11 @@ fn an_episode_that_is_long_over_is_not_ended_right_after_its_alert() {
         let late = 4 * 3_600;
         for secret in 0..6 {
             let denial = denial_of(MONDAY, &format!("e{secret}"), &format!("secret-{secret}"));
-            let age = SignedDuration::from_secs(late);
-            function.engine.handle(&denial, age, at(late)).await.unwrap();
+            function.engine.handle(&Delivery { denial: &denial, arrived: at(late) }).await.unwrap();
         }
         assert_eq!(function.told().len(), 1);
-        assert_eq!(function.close(late + 899).await.ends, []);
-        assert_eq!(function.close(late + 900).await.ends.len(), 1);
+        assert_eq!(function.close(late + 899).await.resolutions, []);
+        assert_eq!(function.close(late + 900).await.resolutions.len(), 1);
     });
 }
 
@@ -173,9 +178,9 @@ fn further_hits_keep_an_episode_open() {
         for secret in 100..108 {
             function.deny(55 * MINUTE, secret).await;
         }
-        assert_eq!(function.close(OVER).await.ends, []);
+        assert_eq!(function.close(OVER).await.resolutions, []);
         let closed = function.close(OVER + 55 * MINUTE).await;
-        assert_eq!(closed.ends[0].totals.unwrap().denials, 14);
+        assert_eq!(closed.resolutions[0].totals.unwrap().denials, 14);
     });
 }
 
@@ -189,12 +194,12 @@ fn an_end_that_was_claimed_and_not_sent_is_sent_by_the_next_run_as_it_was_claime
         let store = function.engine.store();
         let state = store.read(&key()).await.unwrap().unwrap().state;
         let finding = Finding::resolution(&episode.finding, Some(&state), None, &Policy::default());
-        let ending = Ending { finding, leased_at: MONDAY + OVER };
-        assert!(store.claim_end(episode, &ending, MONDAY + OVER - 60).await.unwrap());
+        let ending = Outbox { finding, owner: None, leased_at: MONDAY + OVER };
+        assert!(store.lease_resolution(episode, &ending).await.unwrap());
         // Another run at the same time leaves it to the one that claimed it.
-        assert!(!store.claim_end(episode, &ending, MONDAY + OVER - 60).await.unwrap());
-        assert_eq!(function.close(OVER + 59).await.ends, []);
-        assert_eq!(function.close(OVER + 900).await.ends, [ending.finding]);
+        assert!(!store.lease_resolution(episode, &ending).await.unwrap());
+        assert_eq!(function.close(OVER + 59).await.resolutions, []);
+        assert_eq!(function.close(OVER + 900).await.resolutions, [ending.finding]);
         assert_eq!(function.due(i64::from(i32::MAX)).await, []);
     });
 }
@@ -206,10 +211,9 @@ fn an_end_that_sns_refuses_is_told_by_a_later_run() {
         function.enumerate(12).await;
         function.close(15 * MINUTE).await;
         let refused = function.with_sink(Refusing).resolve_episodes(at(OVER), LONG).await;
-        let failed = refused.unwrap_err();
-        assert_eq!(failed.error.to_string(), "the alert cannot be published");
-        assert_eq!(failed.closed.ends, []);
-        assert_eq!(function.close(OVER + 900).await.ends.len(), 1);
+        assert_eq!(refused.error.unwrap().to_string(), "the alert cannot be published");
+        assert_eq!(refused.resolutions, []);
+        assert_eq!(function.close(OVER + 900).await.resolutions.len(), 1);
     });
 }
 
@@ -226,16 +230,16 @@ fn a_finding_told_meanwhile_keeps_the_end_of_its_episode_back() {
         assert_ne!(now.finding.id, seen.finding.id);
         // A run that saw the episode before that changes nothing any more.
         let store = function.engine.store();
-        let ending = Ending { finding: seen.finding.clone(), leased_at: MONDAY };
-        assert!(!store.claim_end(seen, &ending, MONDAY).await.unwrap());
-        store.look_again(seen, 0).await.unwrap();
-        store.confirm_end(seen).await.unwrap();
+        let ending = Outbox { finding: seen.finding.clone(), owner: None, leased_at: MONDAY };
+        assert!(!store.lease_resolution(seen, &ending).await.unwrap());
+        store.check_again(seen, 0).await.unwrap();
+        store.confirm_resolution(seen).await.unwrap();
         assert_eq!(function.due(60 * MINUTE).await, std::slice::from_ref(now));
         // Nor does an invocation that was held up since it claimed the older finding.
-        let ours = Ending { finding: now.finding.clone(), leased_at: MONDAY };
-        store.confirm_end(now).await.unwrap();
+        let ours = Outbox { finding: now.finding.clone(), owner: None, leased_at: MONDAY };
+        store.confirm_resolution(now).await.unwrap();
         assert_eq!(function.due(60 * MINUTE).await.len(), 1, "it stays on the agenda unclaimed");
-        assert!(store.claim_end(now, &ours, MONDAY).await.unwrap());
+        assert!(store.lease_resolution(now, &ours).await.unwrap());
     });
 }
 
@@ -246,13 +250,14 @@ fn a_finding_that_nobody_sent_is_sent_by_the_schedule() {
         let refusing = function.with_sink(Refusing);
         for secret in 0..5 {
             let denial = denial_of(MONDAY, &format!("e{secret}"), &format!("secret-{secret}"));
-            let handled = refusing.handle(&denial, SignedDuration::ZERO, denial.time()).await;
+            let handled = refusing.handle(&Delivery::on_time(&denial)).await;
             assert_eq!(handled.is_err(), secret == 4);
         }
         let closed = function.close(15 * MINUTE).await;
-        assert_eq!((closed.sends.published, closed.ends.len()), (1, 0));
+        let published = closed.sent.dispositions.count(Disposition::Published);
+        assert_eq!((published, closed.resolutions.len()), (1, 0));
         assert_eq!(function.told()[0].status, Status::Open);
-        assert_eq!(function.close(OVER).await.ends.len(), 1);
+        assert_eq!(function.close(OVER).await.resolutions.len(), 1);
         assert_eq!(function.told().len(), 2);
     });
 }
@@ -293,7 +298,7 @@ fn an_episode_of_a_principal_that_was_forgotten_ends_as_it_was_told_last() {
         function.enumerate(5).await;
         function.remove(key().as_str()).await;
         let closed = function.close(16 * MINUTE).await;
-        let totals = closed.ends[0].totals.unwrap();
+        let totals = closed.resolutions[0].totals.unwrap();
         assert_eq!((totals.denials, totals.secrets, totals.severity), (5, 5, Severity::Medium));
         assert_eq!(totals.last_denial, MONDAY + 4);
     });
@@ -311,13 +316,14 @@ fn an_episode_that_cannot_be_read_does_not_stop_the_others() {
             .item("due", AttributeValue::N("1".to_owned()))
             .item("format", AttributeValue::N("1".to_owned()));
         put.send().await.unwrap();
-        let failed = function.engine.resolve_episodes(at(OVER), LONG).await.unwrap_err();
-        let error = std::error::Error::source(&failed.error).unwrap().to_string();
+        let resolved = function.engine.resolve_episodes(at(OVER), LONG).await;
+        let error = resolved.error.as_ref().unwrap();
+        let error = std::error::Error::source(error).unwrap().to_string();
         assert_eq!(
             error,
             "the item of #episode#111122223333#AIDAEXAMPLE cannot be read: its attribute finding \
              has no finding"
         );
-        assert_eq!(failed.closed.ends.len(), 1);
+        assert_eq!(resolved.resolutions.len(), 1);
     });
 }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use rattle::cloudtrail::Denial;
+use rattle::cloudtrail::{Delivery, Denial};
 use rattle::detection::baseline::{Axis, Baseline};
 use rattle::detection::evidence::Evidence;
 use rattle::detection::negative_binomial::tail_sigma;
@@ -10,7 +10,7 @@ use rattle::detection::{
     Assessment, Outcome, Policy, PrincipalState, Scale, Signal, Window, decide,
 };
 
-use crate::support::{InMemory, MONDAY, denial};
+use crate::support::{InMemory, MONDAY, aged, denial};
 
 const DAY: i64 = 86_400;
 const GENERATION: i64 = 14 * DAY;
@@ -66,7 +66,7 @@ fn deliver(
     policy: &Policy,
 ) -> (Outcome, bool) {
     let state = state.get_or_insert_with(|| PrincipalState::opened_by(denial));
-    let outcome = state.receive(denial, age, policy);
+    let outcome = state.receive(&aged(denial, age), policy);
     let decision = decide(state, &Assessment::of(state, policy), denial, policy);
     state.settle(&decision);
     (outcome, decision.report.is_some())
@@ -214,7 +214,7 @@ proptest! {
             let held = after.ids.contains(&earlier.digest())
                 || after.ids_before.contains(&earlier.digest());
             if held {
-                let outcome = after.receive(earlier, SignedDuration::ZERO, &policy);
+                let outcome = after.receive(&Delivery::on_time(earlier), &policy);
                 prop_assert_eq!(outcome, Outcome::Duplicate);
                 prop_assert_eq!(&after, state.as_ref().unwrap());
             }
@@ -232,8 +232,10 @@ proptest! {
         let before = state.clone();
         let time = state.window.index() * 300 - late;
         let outcome = state.receive(
-            &denial(time as f64, "late", &["late".to_owned()]),
-            SignedDuration::from_secs(late),
+            &aged(
+                &denial(time as f64, "late", &["late".to_owned()]),
+                SignedDuration::from_secs(late),
+            ),
             &policy,
         );
         prop_assert_eq!(outcome, Outcome::Counted);
@@ -257,8 +259,7 @@ proptest! {
             let before = Assessment::of(&state, &policy);
             let secret = [format!("further/{i}")];
             state.receive(
-                &denial(now as f64, &format!("more-{i}"), &secret),
-                SignedDuration::ZERO,
+                &Delivery::on_time(&denial(now as f64, &format!("more-{i}"), &secret)),
                 &policy,
             );
             let after = Assessment::of(&state, &policy);

@@ -1,8 +1,8 @@
 //! Denied, then let in: one alert with what was read, and no cost for everybody else.
 
-use jiff::SignedDuration;
-use rattle::cloudtrail::{Record, SecretRead};
-use rattle::detection::finding::{Severity, Status};
+use rattle::cloudtrail::{Delivery, Event, SecretRead};
+use rattle::detection::finding::{Finding, Severity, Status};
+use rattle::disposition::Disposition;
 use rattle::engine::Engine;
 use rattle::engine::reads::HandledRead;
 use rattle::settings::{Mode, Settings};
@@ -18,8 +18,10 @@ use crate::support::{MONDAY, denial_of, envelope, record};
 
 /// A read by the role that the denials are of.
 fn read(time: i64, id: &str, secret: &str) -> SecretRead {
-    let read = Record::read_in(&event(time, id, secret).to_string());
-    read.unwrap().unwrap()
+    match Event::read(&event(time, id, secret).to_string(), true) {
+        Ok(Event::Read(read)) => read,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn event(time: i64, id: &str, secret: &str) -> Value {
@@ -28,6 +30,13 @@ fn event(time: i64, id: &str, secret: &str) -> Value {
     fields.remove("errorCode");
     fields.remove("errorMessage");
     envelope(&record)
+}
+
+fn raised(handled: HandledRead) -> Option<Finding> {
+    match handled {
+        HandledRead::Raised(finding, _) => Some(*finding),
+        HandledRead::Recorded | HandledRead::Unwatched => None,
+    }
 }
 
 impl Function {
@@ -43,7 +52,7 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         function.enumerate(12).await;
         let before = function.told().len();
         let first = function.read(100, "r1", "prod/payments").await;
-        let finding = first.finding.unwrap();
+        let finding = raised(first).unwrap();
         assert_eq!(function.told()[before..], *std::slice::from_ref(&finding));
         assert_eq!((finding.status, finding.severity), (Status::Update, Severity::High));
         assert_eq!(finding.title, "Denied on 12 secrets, then read 1 by role ci-deploy");
@@ -55,12 +64,12 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCdEf";
         for (id, secret) in [("r1", "prod/payments"), ("r2", arn), ("r3", "prod/payments")] {
             let again = function.read(110, id, secret).await;
-            assert_eq!((again.is_of_episode, again.finding), (true, None), "{id}");
+            assert!(matches!(again, HandledRead::Recorded), "{id}: {again:?}");
         }
         for secret in 100..190 {
             function.deny(120, secret).await;
         }
-        assert_eq!(function.read(130, "r4", "prod/payments").await.finding, None);
+        assert_eq!(raised(function.read(130, "r4", "prod/payments").await), None);
         let told = function.told();
         assert_eq!(told.iter().filter(|finding| finding.reads.is_some()).count(), 1);
 
@@ -69,13 +78,13 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         let episode = store.episode(finding.principal.principal.key()).await.unwrap();
         let stale = Outbox {
             finding: finding.clone(),
-            owner: read(100, "r1", "x").digest,
+            owner: Some(read(100, "r1", "x").digest()),
             leased_at: MONDAY + 9_999,
         };
-        assert!(!store.claim_access(&episode.unwrap(), &stale, MONDAY + 9_999).await.unwrap());
+        assert!(!store.lease_access(&episode.unwrap(), &stale).await.unwrap());
 
-        let closed = function.close(3 * 3_600).await;
-        let end = &closed.ends[0];
+        let resolved = function.close(3 * 3_600).await;
+        let end = &resolved.resolutions[0];
         let reads = end.reads.as_ref().unwrap();
         let names: Vec<_> = reads.secrets.iter().map(Text::as_str).collect();
         assert_eq!((names, reads.last), (vec!["prod/db", "prod/payments"], MONDAY + 130));
@@ -83,7 +92,10 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         assert_eq!(end.severity, Severity::High);
 
         // It is over: what is read later is nobody's business.
-        assert!(!function.read(3 * 3_600, "r5", "prod/payments").await.is_of_episode);
+        assert!(matches!(
+            function.read(3 * 3_600, "r5", "prod/payments").await,
+            HandledRead::Unwatched
+        ));
     });
 }
 
@@ -94,7 +106,7 @@ fn a_read_without_an_open_episode_costs_one_read_and_no_write() {
         function.deny(0, 0).await;
         function.engine.store().take_usage();
         let handled = function.read(1, "r1", "prod/payments").await;
-        assert!(!handled.is_of_episode);
+        assert!(matches!(handled, HandledRead::Unwatched));
         assert_eq!(function.engine.store().take_usage().requests, 1);
         let items = function.client.scan().table_name("no-episode").send().await.unwrap();
         assert_eq!(items.count(), 1, "the item of the denial");
@@ -107,18 +119,18 @@ fn a_broken_workload_that_works_again_and_a_read_before_the_denials_are_no_news(
         let function = Function::new("repaired").await;
         for knock in 0..60 {
             let denial = denial_of(MONDAY + knock, &format!("k{knock}"), "prod/db");
-            function.engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+            function.engine.handle(&Delivery::on_time(&denial)).await.unwrap();
         }
         assert_eq!(function.told()[0].severity, Severity::Low);
-        assert!(!function.read(100, "r1", "prod/db").await.is_of_episode);
+        assert!(matches!(function.read(100, "r1", "prod/db").await, HandledRead::Unwatched));
 
         let function = Function::new("read-before").await;
         function.deny(0, 0).await;
         for secret in 1..12 {
             function.deny(600, secret).await;
         }
-        assert!(!function.read(300, "r1", "secret-0").await.is_of_episode);
-        assert!(function.read(700, "r2", "secret-0").await.finding.is_some());
+        assert!(matches!(function.read(300, "r1", "secret-0").await, HandledRead::Unwatched));
+        assert!(raised(function.read(700, "r2", "secret-0").await).is_some());
     });
 }
 
@@ -130,17 +142,17 @@ fn what_was_claimed_and_not_sent_is_sent_by_the_same_event_or_a_minute_later() {
         let refusing = function.with_sink(Refusing);
         let first = read(100, "r1", "prod/payments");
         refusing.handle_read(&first, at(100)).await.unwrap_err();
-        assert_eq!(function.read(101, "r2", "prod/db").await.finding, None, "it is another's");
+        assert_eq!(raised(function.read(101, "r2", "prod/db").await), None, "it is another's");
         let sent = function.engine.handle_read(&first, at(102)).await.unwrap();
-        let finding = sent.finding.unwrap();
+        let finding = raised(sent).unwrap();
         assert_eq!(finding.reads.unwrap().secrets.len(), 1, "as it was claimed");
-        assert_eq!(function.read(300, "r3", "prod/db").await.finding, None);
+        assert_eq!(raised(function.read(300, "r3", "prod/db").await), None);
 
         let function = Function::new("let-in-left").await;
         function.enumerate(12).await;
         let refusing = function.with_sink(Refusing);
         refusing.handle_read(&first, at(100)).await.unwrap_err();
-        assert!(function.read(160, "r2", "prod/db").await.finding.is_some());
+        assert!(raised(function.read(160, "r2", "prod/db").await).is_some());
     });
 }
 
@@ -154,7 +166,7 @@ fn many_reads_neither_grow_the_item_without_bound_nor_send_more_than_one_alert()
             function.read(100, &format!("r{i}"), &format!("prod/{}/{i}", "x".repeat(400))).await;
         }
         assert_eq!(function.told().len(), before + 1);
-        let reader = read(0, "x", "x").principal;
+        let reader = read(0, "x", "x").call.principal;
         let episode = function.engine.store().episode(reader.key()).await.unwrap().unwrap();
         assert_eq!(episode.reads.secrets.len(), 256);
         let item = function.client.scan().table_name("many-reads").send().await.unwrap();
@@ -170,12 +182,14 @@ fn in_shadow_mode_it_is_recorded_only() {
         function.enumerate(12).await;
         let before = function.told().len();
         let shadow = Settings { mode: Mode::Shadow, weekly_digest: true, ..settings() };
-        let store = DynamoDbStore::new(function.client.clone(), "let-in-shadow");
+        let store =
+            DynamoDbStore::new(function.client.clone(), "let-in-shadow").with_weekly_digest(true);
         let shadow = Engine::new(store, Mailbox::default(), shadow);
         let handled = shadow.handle_read(&read(100, "r1", "prod/db"), at(100)).await.unwrap();
-        assert_eq!((handled.sends.shadowed, handled.finding.is_some()), (1, true));
+        let HandledRead::Raised(_, sent) = handled else { panic!("{handled:?}") };
+        assert_eq!(sent.disposition, Disposition::Shadowed);
         assert_eq!(function.told().len(), before);
-        let digest = shadow.store().digest(Week::holding(MONDAY)).await.unwrap();
+        let digest = shadow.store().weekly_digest(Week::holding(MONDAY)).await.unwrap();
         assert_eq!(digest.findings(Listed::Shadowed), 1);
     });
 }
@@ -183,7 +197,8 @@ fn in_shadow_mode_it_is_recorded_only() {
 #[test]
 fn only_a_call_that_was_let_in_and_names_a_secret_is_a_read() {
     let good = event(0, "r1", "prod/db");
-    let is_read = |event: &Value| Record::read_in(&event.to_string()).unwrap().is_some();
+    let is_read =
+        |event: &Value| matches!(Event::read(&event.to_string(), true), Ok(Event::Read(_)));
     assert!(is_read(&good));
     for (field, value) in [
         ("errorCode", json!("ThrottlingException")),
@@ -200,6 +215,6 @@ fn only_a_call_that_was_let_in_and_names_a_secret_is_a_read() {
     for (field, value) in [("eventID", json!(null)), ("eventTime", json!("yesterday"))] {
         let mut broken = good.clone();
         broken["detail"][field] = value;
-        assert!(Record::read_in(&broken.to_string()).is_err(), "{field}");
+        assert!(Event::read(&broken.to_string(), true).is_err(), "{field}");
     }
 }

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use rattle::cloudtrail::Denial;
+use rattle::cloudtrail::{Delivery, Denial};
 use rattle::engine::Engine;
 use rattle::replay::scanner::{Scanned, Scanner};
 use rattle::settings::Settings;
@@ -96,9 +96,9 @@ fn seeded_and_then_live_it_finds_what_one_continuous_replay_finds() {
                 Engine::new(DynamoDbStore::new(client.clone(), "seeded"), LeftToCaller, settings());
             for (i, denial) in denials(&lines).iter().enumerate() {
                 let now = denial.time();
-                let expected = continuous.handle(denial, SignedDuration::ZERO, now).await.unwrap();
+                let expected = continuous.handle(&Delivery { denial, arrived: now }).await.unwrap();
                 if i >= cut {
-                    let actual = live.handle(denial, SignedDuration::ZERO, now).await.unwrap();
+                    let actual = live.handle(&Delivery { denial, arrived: now }).await.unwrap();
                     assert_eq!(actual.finding, expected.finding, "{trace}, {i}");
                     assert_eq!(actual.assessment, expected.assessment, "{trace}, {i}");
                     compared += usize::from(expected.finding.is_some());
@@ -152,8 +152,7 @@ fn state(seconds: &[i64]) -> StoredState {
     let settings = settings();
     for at in seconds {
         let denial = denial_of(MONDAY + at, &format!("e{at}"), "prod/db");
-        run(memory.receive(&denial, SignedDuration::ZERO, denial.time(), &settings.policy))
-            .unwrap();
+        run(memory.receive(&Delivery::on_time(&denial), &settings.policy)).unwrap();
     }
     memory.into_states().remove(0)
 }
@@ -228,11 +227,11 @@ async fn finding_of_an_attack() -> AttributeValue {
     let engine = Engine::new(MemoryStore::default(), LeftToCaller, settings());
     for i in 0..5 {
         let denial = denial_of(MONDAY + i, &format!("a{i}"), &format!("s{i}"));
-        let handled = engine.handle(&denial, SignedDuration::ZERO, denial.time()).await.unwrap();
+        let handled = engine.handle(&Delivery::on_time(&denial)).await.unwrap();
         if let Some(finding) = handled.finding {
             return rattle::store::dynamodb::encode::encode_outbox(&rattle::store::Outbox {
                 finding,
-                owner: denial.digest(),
+                owner: Some(denial.digest()),
                 leased_at: denial.time().as_second(),
             });
         }

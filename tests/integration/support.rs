@@ -9,12 +9,14 @@ use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
-use rattle::cloudtrail::{Denial, Record};
+use rattle::cloudtrail::{Delivery, Denial, Record};
+use rattle::detection::Finding;
 use rattle::engine::{Engine, Handled};
 use rattle::replay::summary::{Rejection, Summary};
 use rattle::replay::{Format, Input, Options, Watcher};
 use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
+use rattle::store::Outbox;
 use rattle::store::memory::MemoryStore;
 use serde_json::{Value, json};
 
@@ -86,7 +88,8 @@ impl InMemory {
 
     /// Delivers a denial that is so old on arrival.
     pub fn deliver(&self, denial: &Denial, age: SignedDuration) -> Handled {
-        let mut handling = std::pin::pin!(self.0.handle(denial, age, denial.time()));
+        let delivery = Delivery { denial, arrived: denial.time() + age };
+        let mut handling = std::pin::pin!(self.0.handle(&delivery));
         match handling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(handled) => handled.unwrap(),
             Poll::Pending => panic!("memory waits for nothing"),
@@ -227,4 +230,19 @@ pub fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
+}
+
+/// A denial that arrives so long after its event.
+pub fn aged(denial: &Denial, age: SignedDuration) -> Delivery<'_> {
+    Delivery { denial, arrived: denial.time() + age }
+}
+
+/// A finding of this id that waits to be sent, leased at this second.
+pub fn waiting(id: &str, leased_at: i64) -> Outbox {
+    let deliveries = InMemory::new();
+    let found = (0..5).find_map(|i| {
+        let denial = denial_of(MONDAY + i, &format!("waiting-{i}"), &format!("s{i}"));
+        deliveries.deliver(&denial, SignedDuration::ZERO).finding
+    });
+    Outbox { finding: Finding { id: id.to_owned(), ..found.unwrap() }, owner: None, leased_at }
 }

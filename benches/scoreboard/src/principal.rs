@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use rattle::cloudtrail::call::DenialParts;
+use rattle::cloudtrail;
 use rattle::cloudtrail::secret::Secrets;
 use rattle::cloudtrail::{Denial, Record};
 use rattle::text::Text;
@@ -123,21 +123,20 @@ impl Caller {
     pub fn denial(&self, event: &Event) -> Denial {
         let call = &event.call;
         let secret_id = secret_id(event);
-        Denial::new(DenialParts {
-            event_id: Text::new(&event_id(event.id), MAX_TEXT_BYTES),
+        let made = cloudtrail::call::Call {
+            id: Text::new(&event_id(event.id), MAX_TEXT_BYTES).into(),
             time: Timestamp::from_second(call.time).unwrap_or(Timestamp::UNIX_EPOCH),
             principal: Arc::clone(self.template.principal()),
-            region: Some(Text::new(region(call), MAX_TEXT_BYTES)),
-            secrets: Secrets::from_ids([secret_id.as_str()]),
-            source_ip: Some(Text::new(source_ip(call), MAX_TEXT_BYTES)),
             session: match self.identity {
                 Identity::User => None,
                 Identity::Person => self.template.session().cloned(),
                 Identity::Role => Some(Text::new(&session_name(call.session), MAX_TEXT_BYTES)),
             },
-            cause: self.template.cause(),
-            policy_arn: None,
-        })
+            region: Some(Text::new(region(call), MAX_TEXT_BYTES)),
+            source_ip: Some(Text::new(source_ip(call), MAX_TEXT_BYTES)),
+        };
+        let secrets = Secrets::from_ids([secret_id.as_str()]);
+        Denial::new(made, secrets, self.template.cause(), None)
     }
 }
 

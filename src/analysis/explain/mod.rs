@@ -9,10 +9,10 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::analysis::counterfactual::{Case, Counterfactual};
-use crate::cloudtrail::{Denial, Principal};
+use crate::cloudtrail::{Delivery, Denial, Principal};
 use crate::detection::decision::names_a_new_secret;
 use crate::detection::{Assessment, Decision, Policy, PrincipalState, Signal, decide};
 use crate::engine::Handled;
@@ -97,7 +97,7 @@ pub fn explain(
 ) -> Result<Explanation, ExplainError> {
     let key = principal.map(|name| key_of(history, name)).transpose()?;
     let engine = in_memory(settings);
-    let mut found: Option<Delivery> = None;
+    let mut found: Option<Explained> = None;
     let mut first = None;
     let mut deliveries: BTreeMap<Text, u64> = BTreeMap::new();
     let wanted = |principal: &Principal| key.as_ref().is_none_or(|key| key == principal.key());
@@ -112,7 +112,7 @@ pub fn explain(
         let number = deliveries.entry(key.clone()).or_default();
         *number += 1;
         let before = engine.store().stored(key);
-        let handled = deliver(&engine, &denial, SignedDuration::ZERO)?;
+        let handled = deliver(&engine, &Delivery::on_time(&denial))?;
         let raised = handled.finding.as_ref().map(|finding| &finding.id);
         let is_meant = match moment {
             Moment::Finding(id) => raised == Some(id),
@@ -122,7 +122,7 @@ pub fn explain(
             }
         };
         if is_meant {
-            found = Some(Delivery { number: *number, before, denial, handled });
+            found = Some(Explained { number: *number, before, denial, handled });
             if matches!(moment, Moment::Finding(_)) {
                 break;
             }
@@ -141,19 +141,18 @@ pub fn explain(
     }
 }
 
-struct Delivery {
+struct Explained {
     number: u64,
     before: Option<StoredState>,
     denial: Denial,
     handled: Handled,
 }
 
-impl Delivery {
+impl Explained {
     fn explanation(self, policy: &Policy) -> Explanation {
         let Self { number, before, denial, handled } = self;
         let store = MemoryStore::holding(before);
-        let Ok(received) =
-            at_once(store.receive(&denial, SignedDuration::ZERO, denial.time(), policy));
+        let Ok(received) = at_once(store.receive(&Delivery::on_time(&denial), policy));
         let state = received.stored.state;
         let assessment = Assessment::of(&state, policy);
         debug_assert_eq!(assessment, handled.assessment, "the engine saw this state");

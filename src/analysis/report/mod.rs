@@ -8,9 +8,9 @@ mod page;
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::cloudtrail::Principal;
+use crate::cloudtrail::{Delivery, Principal};
 use crate::detection::finding::Finding;
 use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
 use crate::detection::{Assessment, Scale, Signal};
@@ -93,7 +93,7 @@ pub fn report(
     let engine = in_memory(settings);
     for denial in history.denials()? {
         let denial = denial?;
-        let handled = deliver(&engine, &denial, SignedDuration::ZERO)?;
+        let handled = deliver(&engine, &Delivery::on_time(&denial))?;
         summary.deliver(&handled);
         let principal = denial.principal();
         let noise = noise.entry(principal.key().clone()).or_insert_with(|| Noise::of(principal));
@@ -152,7 +152,7 @@ fn subjects(
     let keys: Vec<&Text> = subjects.keys().copied().collect();
     for denial in history.denials_of(|principal| keys.binary_search(&principal.key()).is_ok())? {
         let denial = denial?;
-        let handled = deliver(&engine, &denial, SignedDuration::ZERO)?;
+        let handled = deliver(&engine, &Delivery::on_time(&denial))?;
         let Some(subject) = subjects.get_mut(denial.principal().key()) else { continue };
         subject.arn = denial.principal().arn().cloned();
         subject.note(denial.time().as_second(), scale, &handled.assessment);

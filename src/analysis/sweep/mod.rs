@@ -14,9 +14,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jiff::SignedDuration;
-
 use crate::analysis::counterfactual::{TENTHS, sigma};
+use crate::cloudtrail::Delivery;
 use crate::detection::finding::{Finding, Severity};
 use crate::detection::policy::{HALF_LIFE_BOUNDS, THRESHOLD_BOUNDS};
 use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
@@ -301,7 +300,7 @@ fn replay_at(
     };
     for denial in history.denials()? {
         let denial = denial?;
-        if let Some(finding) = deliver(&engine, &denial, SignedDuration::ZERO)?.finding {
+        if let Some(finding) = deliver(&engine, &Delivery::on_time(&denial))?.finding {
             take(&finding, denial.time().as_second());
         }
     }

@@ -1,4 +1,4 @@
-//! A state from its item. What this version did not write is refused, and left as it is.
+//! A stored state from its item. One that this version did not write is refused.
 
 use std::str::FromStr;
 
@@ -18,13 +18,12 @@ use crate::detection::{EpisodeTotals, PrincipalState, Window};
 use crate::store::{Outbox, StoredState};
 use crate::text::{MAX_KEPT_BYTES, Text};
 
-/// The state of an item.
 pub fn decode(item: &Item) -> Result<StoredState, CorruptItem> {
     let reader = ItemReader::of(item, MAX_KEPT_BYTES)?;
     Ok(StoredState {
         state: reader.state()?,
         version: reader.number(name::VERSION)?,
-        outbox: reader.outbox(name::PENDING)?,
+        outbox: reader.owned_outbox(name::PENDING)?,
         muted_until: reader.number_or_zero(name::MUTED_UNTIL)?,
         suppressed: reader.number_or_zero(name::SUPPRESSED)?,
         expires_at: reader.number(name::EXPIRES_AT)?,
@@ -32,14 +31,14 @@ pub fn decode(item: &Item) -> Result<StoredState, CorruptItem> {
     })
 }
 
-/// Reads the attributes of one item, and names what is wrong with them.
+/// Reads the attributes of one item, and names the one that is wrong.
 pub(in crate::store) struct ItemReader<'a> {
     item: &'a Item,
     key: Text,
 }
 
 impl<'a> ItemReader<'a> {
-    /// An item of this version's format, whose key has at most so many bytes.
+    /// Refuses an item of another format. A key longer than `max_key_bytes` is shortened.
     pub(in crate::store) fn of(item: &'a Item, max_key_bytes: usize) -> Result<Self, CorruptItem> {
         let key = match item.get(name::PRINCIPAL) {
             Some(AttributeValue::S(key)) => Text::new(key, max_key_bytes),
@@ -89,7 +88,7 @@ impl<'a> ItemReader<'a> {
         })
     }
 
-    /// A window is opened by an event, so it is one of those that events may have.
+    /// An event opens a window, so its index lies within the accepted event times.
     fn window(&self, name: &'static str) -> Result<Window, CorruptItem> {
         match self.number(name)? {
             index @ 0..=LAST_WINDOW => Ok(Window::from_index(index)),
@@ -175,7 +174,7 @@ impl<'a> ItemReader<'a> {
         Ok(ids)
     }
 
-    /// A window is opened by a denial, so there is one at least.
+    /// A denial opens a window, so there is at least one.
     fn ids_of_open_window(&self) -> Result<Vec<EventDigest>, CorruptItem> {
         let ids = self.ids(name::IDS)?;
         if ids.is_empty() { Err(self.corrupt(name::IDS, "is missing")) } else { Ok(ids) }
@@ -212,25 +211,37 @@ impl<'a> ItemReader<'a> {
         }))
     }
 
-    /// A finding that was claimed and is not confirmed as sent.
+    /// A finding that waits to be sent.
     pub(in crate::store) fn outbox(
         &self,
         name: &'static str,
     ) -> Result<Option<Outbox>, CorruptItem> {
         let Some(map) = self.members(name)? else { return Ok(None) };
-        let (Some(finding), Some(AttributeValue::B(by)), Some(AttributeValue::N(at))) =
-            (map.get("finding"), map.get("by"), map.get("at"))
+        let (Some(finding), Some(AttributeValue::N(at))) = (map.get("finding"), map.get("at"))
         else {
-            return Err(self.corrupt(name, "has not its three members"));
+            return Err(self.corrupt(name, "has no finding or no time"));
         };
         Ok(Some(Outbox {
             finding: self.finding(name, finding)?,
-            owner: self.digest(name, by)?,
+            owner: match map.get("by") {
+                Some(AttributeValue::B(by)) => Some(self.digest(name, by)?),
+                _ => None,
+            },
             leased_at: at.parse().map_err(|_| self.corrupt(name, "has no time"))?,
         }))
     }
 
-    /// A finding in the form in which one waits.
+    /// The same of one that the delivery of an event leased.
+    pub(in crate::store) fn owned_outbox(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<Outbox>, CorruptItem> {
+        match self.outbox(name)? {
+            Some(Outbox { owner: None, .. }) => Err(self.corrupt(name, "has no owner")),
+            outbox => Ok(outbox),
+        }
+    }
+
     pub(in crate::store) fn finding(
         &self,
         name: &'static str,
@@ -243,7 +254,6 @@ impl<'a> ItemReader<'a> {
             .map_err(|_| self.corrupt(name, "holds a finding that cannot be read"))
     }
 
-    /// The members of a map.
     pub(in crate::store) fn members(
         &self,
         name: &'static str,

@@ -1,5 +1,5 @@
-//! What the weekly digest lists: one small item for each finding, and one for each entry of
-//! `RATTLE_IGNORE` and week, in the sparse index by their time.
+//! What the weekly digest lists: a small item for each finding, and one for each entry of
+//! `RATTLE_IGNORE` and week, in the sparse index by time.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -7,15 +7,17 @@ use super::episodes::{AGENDA, DUE, INDEX};
 use super::item::{Item, name};
 use super::table::DynamoDbError;
 use super::{DynamoDbStore, encode, expression};
+use crate::detection::finding::{Finding, Severity};
 use crate::detection::window::SECONDS_PER_DAY;
+use crate::disposition::Disposition;
 use crate::sha256::sha256_start;
 use crate::store::Outbox;
 use crate::text::Text;
 use crate::weekly_digest::{Listed, Week, WeeklyDigest};
 
-/// The partition of the index that holds them.
+/// The partition of the index that holds these items.
 const DIGEST: &str = "digest";
-/// Five weeks: a digest may be asked for again.
+/// Five weeks, so that a weekly digest can be sent again.
 const RETENTION_SECONDS: i64 = 35 * SECONDS_PER_DAY;
 const MAX_ENTRY_BYTES: usize = 256;
 
@@ -26,13 +28,17 @@ const ENTRY: &str = "entry";
 const DENIALS: &str = "denials";
 
 impl DynamoDbStore {
-    /// Notes a finding. Its key is the finding's id, so that it is noted once.
-    pub(super) async fn put_listed(
+    /// Records a finding for the weekly digest, if that is on and lists such a finding. Its key
+    /// is the finding's id, so that it is recorded once.
+    pub(super) async fn record_for_weekly_digest(
         &self,
         outbox: &Outbox,
-        listed: Listed,
+        disposition: Disposition,
     ) -> Result<(), DynamoDbError> {
         let Outbox { finding, leased_at, .. } = outbox;
+        let Some(listed) = listed(finding, disposition).filter(|_| self.weekly_digest) else {
+            return Ok(());
+        };
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let label = finding.principal.principal.label();
         let item = Item::from([
@@ -47,7 +53,7 @@ impl DynamoDbStore {
         self.table.send_put(self.table.put(item)).await.map(drop)
     }
 
-    /// Adds denials that an entry of `RATTLE_IGNORE` left alone at `time`, in epoch seconds.
+    /// Adds denials that an entry of `RATTLE_IGNORE` matched until `time`, in epoch seconds.
     pub async fn add_ignored(
         &self,
         entry: &str,
@@ -69,8 +75,7 @@ impl DynamoDbStore {
         self.table.send_update(update).await.map(drop)
     }
 
-    /// The digest of a week. The same week gives the same digest, however often it is asked for.
-    pub async fn digest(&self, week: Week) -> Result<WeeklyDigest, DynamoDbError> {
+    pub async fn weekly_digest(&self, week: Week) -> Result<WeeklyDigest, DynamoDbError> {
         let mut digest = WeeklyDigest::of(week);
         let mut from: Option<Item> = None;
         loop {
@@ -94,7 +99,7 @@ impl DynamoDbStore {
     }
 }
 
-/// An item that is neither of the two kinds was not written by this program, and says nothing.
+/// An item of neither kind was not written by this program, and is left out.
 fn add(digest: &mut WeeklyDigest, item: &Item) {
     let text = |name: &str, most| match item.get(name) {
         Some(AttributeValue::S(text)) => Some(Text::new(text, most)),
@@ -112,5 +117,16 @@ fn add(digest: &mut WeeklyDigest, item: &Item) {
         (listed, text(LABEL, MAX_ENTRY_BYTES), number(DUE), text(WHAT, MAX_ENTRY_BYTES))
     {
         digest.add_finding(listed, label, time, what);
+    }
+}
+
+/// Why the weekly digest lists a finding, if it does.
+fn listed(finding: &Finding, disposition: Disposition) -> Option<Listed> {
+    match disposition {
+        Disposition::Published => (finding.severity == Severity::Low).then_some(Listed::Low),
+        Disposition::RateLimited => Some(Listed::RateLimited),
+        Disposition::Muted => Some(Listed::Muted),
+        Disposition::Held => Some(Listed::Held),
+        Disposition::Shadowed => Some(Listed::Shadowed),
     }
 }

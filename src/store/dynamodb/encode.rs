@@ -1,7 +1,4 @@
-//! A state as an item of the table, bit for bit. The layout, format 1, is described in
-//! `docs/item.md`.
-
-use std::collections::HashMap;
+//! A stored state as an item of the table, from which it reads back bit for bit.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -15,11 +12,10 @@ use crate::detection::state::{Episode, Reported};
 use crate::detection::{EpisodeTotals, PrincipalState, Window};
 use crate::store::{Outbox, StoredState};
 
-/// The least positive number that DynamoDB takes. A state expires long before one of its
-/// sums has faded so far.
+/// The least positive number that DynamoDB takes. A state expires long before one of its sums
+/// fades so far.
 const LEAST: f64 = 1e-130;
 
-/// The item of a state.
 pub fn encode(stored: &StoredState) -> Item {
     let state = &stored.state;
     let mut item = Item::with_capacity(40);
@@ -84,7 +80,6 @@ pub fn encode(stored: &StoredState) -> Item {
     item
 }
 
-/// The episodes as attributes.
 pub fn encode_episodes(episodes: &[Episode; 2]) -> [(&'static str, AttributeValue); 3] {
     [
         (name::ALERT_WINDOW, list(episodes.map(|e| window(e.alert_window)))),
@@ -93,28 +88,26 @@ pub fn encode_episodes(episodes: &[Episode; 2]) -> [(&'static str, AttributeValu
     ]
 }
 
-/// The windows of the last hits, as an attribute.
 pub fn encode_hits(episodes: &[Episode; 2]) -> AttributeValue {
     list(episodes.map(|e| window(e.hit_window)))
 }
 
-/// Window 0 lies in 1970: far enough in the past to stand for never.
+/// Window 0 lies in 1970 and stands for never.
 fn window(window: Option<Window>) -> AttributeValue {
     number(window.map_or(0, Window::index))
 }
 
-/// What was told, as an attribute: denials of the hour and of the day, then secrets.
+/// What was reported: denials of the hour and of the day, then secrets.
 pub fn encode_told(told: &Reported) -> AttributeValue {
     let [(dh, sh), (dd, sd)] = [told.hour, told.day].map(|[denials, secrets]| (denials, secrets));
     list([dh, dd, sh, sd].map(number))
 }
 
-/// Buckets as a set of numbers; there must be one.
+/// Buckets as a set of numbers, which must not be empty.
 pub fn encode_secrets(secrets: &SecretSet) -> AttributeValue {
     AttributeValue::Ns(secrets.iter().map(|bucket| bucket.number().to_string()).collect())
 }
 
-/// What an episode came to.
 pub fn encode_tally(tally: &EpisodeTotals) -> AttributeValue {
     let mut map = Item::from([
         ("severity".to_owned(), AttributeValue::S(tally.severity.name().to_owned())),
@@ -129,26 +122,26 @@ pub fn encode_tally(tally: &EpisodeTotals) -> AttributeValue {
     AttributeValue::M(map)
 }
 
-/// The broken workload that was told of last.
 pub fn encode_told_workload(told: LastSent) -> AttributeValue {
     list([number(told.window.index()), number(told.count)])
 }
 
 /// A finding that waits to be sent.
 pub fn encode_outbox(outbox: &Outbox) -> AttributeValue {
-    AttributeValue::M(HashMap::from([
+    let mut map = Item::from([
         ("finding".to_owned(), encode_finding(&outbox.finding)),
-        ("by".to_owned(), AttributeValue::B(Blob::new(outbox.owner.to_bytes()))),
         ("at".to_owned(), number(outbox.leased_at)),
-    ]))
+    ]);
+    if let Some(owner) = outbox.owner {
+        map.insert("by".to_owned(), AttributeValue::B(Blob::new(owner.to_bytes())));
+    }
+    AttributeValue::M(map)
 }
 
-/// A finding, in a form of its own.
 pub(in crate::store) fn encode_finding(finding: &Finding) -> AttributeValue {
     AttributeValue::S(serde_json::to_string(finding).unwrap_or_default())
 }
 
-/// One slot of evidence.
 pub fn encode_evidence(evidence: &Evidence) -> AttributeValue {
     let mut map = Item::from([
         ("t".to_owned(), number(evidence.time)),
@@ -166,14 +159,13 @@ pub fn encode_evidence(evidence: &Evidence) -> AttributeValue {
     AttributeValue::M(map)
 }
 
-/// A whole number as DynamoDB takes it.
 #[expect(clippy::needless_pass_by_value, reason = "numbers are copied")]
 pub fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// A float that reads back to the same bits: its shortest decimal form, with an exponent
-/// where that is shorter.
+/// A float that reads back to the same bits: the shorter of its two shortest decimal forms,
+/// with and without an exponent.
 fn float(value: f64) -> AttributeValue {
     if value < LEAST {
         return number(0);

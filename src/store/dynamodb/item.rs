@@ -1,4 +1,5 @@
-//! Items of the table: the names of their attributes, their format, and what is none.
+//! Items of the table: their attributes, their format, and the error of one that this version
+//! did not write. `docs/item.md` describes the layout.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use crate::detection::evidence::EVIDENCE_SLOTS;
 use crate::detection::window::WINDOW_SECONDS;
 use crate::text::Text;
 
-/// No event is later.
+/// The window of the latest event time that is accepted.
 pub(super) const LAST_WINDOW: i64 = LAST_EVENT_SECOND / WINDOW_SECONDS;
 
 /// Attributes by name.
@@ -18,9 +19,7 @@ pub type Item = HashMap<String, AttributeValue>;
 /// Format of the items that this version reads and writes.
 pub const FORMAT: u32 = 1;
 
-/// Names of attributes.
 pub mod name {
-    #![allow(missing_docs, reason = "the names are described in docs/item.md")]
     pub const PRINCIPAL: &str = "principal";
     pub const FORMAT: &str = "format";
     pub const VERSION: &str = "version";
@@ -56,14 +55,11 @@ pub mod name {
     pub const STORM: &str = "storm";
 }
 
-/// An item that this version did not write. Its baseline is left as it is.
+/// An item that this version did not write. It is left as it is, baseline included.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the item of {key} cannot be read: its attribute {attribute} {what}")]
 pub struct CorruptItem {
-    /// The principal's key.
     pub key: Text,
-    /// The attribute's name.
     pub attribute: &'static str,
-    /// What is wrong with it.
     pub what: &'static str,
 }

@@ -1,10 +1,9 @@
 //! States in DynamoDB: one item for each principal, one request for each denial.
 //!
-//! The commonest change, a denial in the window that is open, is one `UpdateItem` that
-//! counts, checks for a duplicate, and gives back the item as it was. Everything else is a
-//! compare-and-set of the whole item. A write may have been applied although its answer
-//! was lost: when it is tried again, its condition fails, and the item that comes back
-//! shows the event as counted.
+//! The commonest change, a denial in the open window, is one `UpdateItem` that counts, checks
+//! for a duplicate, and gives back the item as it was. Everything else is a compare-and-set of
+//! the whole item. A write may have been applied although its answer was lost: when it is sent
+//! again, its condition fails, and the item that comes back shows the event as counted.
 
 mod cache;
 pub mod decode;
@@ -23,57 +22,67 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use self::cache::StateCache;
 use self::item::{FORMAT, Item, name};
 pub use self::seed::Seeded;
 pub use self::table::{DynamoDbError, Usage};
 use self::table::{Table, Written};
-use super::{Admission, Claim, Disposition, Outbox, Received, Store, StoredState, storm_key};
-use crate::cloudtrail::Denial;
+use super::{Admission, Claim, Outbox, Received, Store, StoredState, storm_key};
+use crate::cloudtrail::Delivery;
 use crate::cloudtrail::call::EventDigest;
 use crate::detection::{Decision, Outcome, Policy};
+use crate::disposition::Disposition;
 use crate::text::Text;
-use crate::weekly_digest::Listed;
 
-/// Time in which another invocation has usually published what it claimed.
+/// Within this time another invocation has usually sent what it claimed.
 const PUBLISHED_WITHIN: Duration = Duration::from_millis(100);
-/// How long the count of alerts of one hour is kept: longer than a failure queue keeps the
-/// event that will ask for it again.
+/// How long the alerts of an hour are kept: longer than a failure queue keeps an event that
+/// will ask for its admission again.
 const STORM_RETENTION_SECONDS: i64 = 15 * 24 * 3600;
 
-/// States in one table.
 #[derive(Debug)]
 pub struct DynamoDbStore {
     table: Table,
     cache: StateCache,
+    /// Whether findings are recorded for the weekly digest.
+    weekly_digest: bool,
 }
 
 impl DynamoDbStore {
-    /// States in this table.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { table: Table::new(client, table.into()), cache: StateCache::default() }
+        Self {
+            table: Table::new(client, table.into()),
+            cache: StateCache::default(),
+            weekly_digest: false,
+        }
     }
 
-    /// Asks each answer for the capacity it used.
+    /// Records findings for the weekly digest, if `on`.
+    #[must_use]
+    pub fn with_weekly_digest(self, on: bool) -> Self {
+        Self { weekly_digest: on, ..self }
+    }
+
+    /// Has each answer state the capacity it used.
     #[must_use]
     pub fn measuring_capacity(self) -> Self {
         Self { table: self.table.measuring_capacity(), ..self }
     }
 
-    /// What was used since this was last asked.
+    /// What was used since this was last taken.
     pub fn take_usage(&self) -> Usage {
         self.table.take_usage()
     }
 
-    /// The state of a principal, read consistently.
     pub async fn read(&self, key: &Text) -> Result<Option<StoredState>, DynamoDbError> {
         let item = self.table.get(key).await?;
         Ok(item.as_ref().map(decode::decode).transpose()?)
     }
 
-    /// One `PutItem` of a whole state, if the item is still the one that was read.
+    /// One `PutItem` of a whole state, if the item is still of the version that was read, or if
+    /// there still is none.
     async fn put(
         &self,
         stored: &StoredState,
@@ -104,7 +113,7 @@ impl DynamoDbStore {
         self.table.send_put(put).await
     }
 
-    /// Remembers an item as a write left it: changed as stated, or as it stood in its way.
+    /// Caches an item as a write left it: with the change, or as it was found instead.
     fn cache_written(
         &self,
         written: Written,
@@ -130,16 +139,14 @@ impl Store for DynamoDbStore {
 
     async fn receive(
         &self,
-        denial: &Denial,
-        age: SignedDuration,
-        now: Timestamp,
+        delivery: &Delivery<'_>,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
-        if let Some(stored) = self.cache.full(denial, now) {
+        if let Some(stored) = self.cache.full(delivery) {
             return Ok(Received { stored, outcome: Outcome::WindowFull });
         }
-        let received = self.receive_delivery(denial, age, now, policy).await?;
-        self.cache.insert(&received.stored, now);
+        let received = self.count_delivery(delivery, policy).await?;
+        self.cache.insert(&received.stored, delivery.arrived);
         Ok(received)
     }
 
@@ -239,61 +246,15 @@ impl Store for DynamoDbStore {
         .map(drop)
     }
 
-    async fn record_open(&self, outbox: &Outbox, now: Timestamp) -> Result<(), DynamoDbError> {
-        self.record_episode(outbox, now).await
-    }
-
-    async fn record_for_weekly_digest(
+    async fn admit(
         &self,
         outbox: &Outbox,
-        listed: Listed,
-    ) -> Result<(), DynamoDbError> {
-        self.put_listed(outbox, listed).await
-    }
-
-    async fn confirm(
-        &self,
-        stored: &StoredState,
-        sent: Disposition,
-    ) -> Result<StoredState, DynamoDbError> {
-        let update = self
-            .table
-            .update(&stored.key)
-            .condition_expression(expression::IS_OURS)
-            .expression_attribute_names("#version", name::VERSION)
-            .expression_attribute_values(":seq", encode::number(stored.state.alert_seq))
-            .expression_attribute_values(":one", encode::number(1));
-        let update = match sent {
-            Disposition::Published => update.update_expression(expression::CONFIRM),
-            Disposition::RateLimited
-            | Disposition::Muted
-            | Disposition::Held
-            | Disposition::Shadowed => update.update_expression(expression::SUPPRESS),
-        };
-        // Refused: another confirmed it, or the next finding is pending already.
-        let written = self.table.send_update(update).await?;
-        let confirmed = self.cache_written(written, |stored| {
-            stored.outbox = None;
-            stored.suppressed += u64::from(sent != Disposition::Published);
-        })?;
-        Ok(confirmed.unwrap_or_else(|| StoredState { outbox: None, ..stored.clone() }))
-    }
-
-    async fn read_again(&self, stored: StoredState) -> Result<StoredState, DynamoDbError> {
-        tokio::time::sleep(PUBLISHED_WITHIN).await;
-        let now = self.read(&stored.key).await?;
-        Ok(now.unwrap_or(StoredState { outbox: None, ..stored }))
-    }
-
-    async fn admit_alert(
-        &self,
-        finding_id: &str,
         limit: u32,
         now: Timestamp,
     ) -> Result<Admission, DynamoDbError> {
-        let key = storm_key(now);
-        let digest = Blob::new(EventDigest::of(finding_id).to_bytes());
-        let expires_at = now.as_second() + STORM_RETENTION_SECONDS;
+        let key = storm_key(outbox.leased_at);
+        let digest = Blob::new(EventDigest::of(&outbox.finding.id).to_bytes());
+        let expires_at = outbox.leased_at + STORM_RETENTION_SECONDS;
         let admit = self
             .table
             .update(&key)
@@ -304,6 +265,8 @@ impl Store for DynamoDbStore {
             .expression_attribute_values(":limit", encode::number(limit))
             .expression_attribute_values(":expires_at", encode::number(expires_at));
         if let Written::Stored(_) = self.table.send_update(admit).await? {
+            // Before the alert is sent: whoever gets it also gets the end of its episode.
+            self.record_episode(outbox, now).await?;
             return Ok(Admission::Send);
         }
         let announce = self
@@ -317,6 +280,37 @@ impl Store for DynamoDbStore {
             Written::Stored(_) => Admission::AnnounceStorm,
             Written::Refused(_) => Admission::HoldBack,
         })
+    }
+
+    async fn confirm(
+        &self,
+        stored: &StoredState,
+        disposition: Disposition,
+    ) -> Result<StoredState, DynamoDbError> {
+        if let Some(outbox) = &stored.outbox {
+            self.record_for_weekly_digest(outbox, disposition).await?;
+        }
+        let update = self
+            .table
+            .update(&stored.key)
+            .update_expression(match disposition {
+                Disposition::Published => expression::CONFIRM,
+                _ => expression::SUPPRESS,
+            })
+            .condition_expression(expression::IS_UNCONFIRMED)
+            .expression_attribute_names("#version", name::VERSION)
+            .expression_attribute_values(":seq", encode::number(stored.state.alert_seq))
+            .expression_attribute_values(":one", encode::number(1));
+        // Refused: another confirmed it, or the next finding waits already.
+        let written = self.table.send_update(update).await?;
+        let confirmed = self.cache_written(written, |stored| stored.confirm(disposition))?;
+        Ok(confirmed.unwrap_or_else(|| StoredState { outbox: None, ..stored.clone() }))
+    }
+
+    async fn read_again(&self, stored: StoredState) -> Result<StoredState, DynamoDbError> {
+        tokio::time::sleep(PUBLISHED_WITHIN).await;
+        let now = self.read(&stored.key).await?;
+        Ok(now.unwrap_or(StoredState { outbox: None, ..stored }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a principal reads while an episode of its denials is open, and the one alert of that.
+//! What a principal reads while its episode is open, and the one alert about that.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -8,26 +8,28 @@ use super::episodes::{OpenEpisode, item_key};
 use super::table::{DynamoDbError, Written};
 use super::{DynamoDbStore, encode, expression};
 use crate::cloudtrail::SecretRead;
+use crate::cloudtrail::call::EventDigest;
 use crate::detection::policy::MAX_IDS;
+use crate::disposition::Disposition;
 use crate::store::Outbox;
 use crate::text::Text;
 
 impl DynamoDbStore {
-    /// The episode of a principal that was told of last, open or not.
+    /// The episode of a principal that was alerted last, open or not.
     pub async fn episode(&self, principal: &Text) -> Result<Option<OpenEpisode>, DynamoDbError> {
         let item = self.table.get(&item_key(principal)).await?;
         Ok(item.as_ref().map(decode).transpose()?)
     }
 
-    /// Notes a secret that was read while an episode is open: the episode with it, or as it is
-    /// if the event was noted before, 256 are, or it is not open any more.
+    /// Records a secret that was read while an episode is open. Gives the episode with it, or as
+    /// it is if the event was recorded before, 256 are, or the episode is not open any more.
     pub async fn record_read(
         &self,
         episode: OpenEpisode,
         read: &SecretRead,
     ) -> Result<OpenEpisode, DynamoDbError> {
-        let digest = Blob::new(read.digest.to_bytes());
-        let time = read.time.as_second();
+        let digest = Blob::new(read.digest().to_bytes());
+        let time = read.call.time.as_second();
         let (first, last) = match episode.reads.first_and_last {
             Some((first, last)) => (first.min(time), last.max(time)),
             None => (time, time),
@@ -64,21 +66,20 @@ impl DynamoDbStore {
         }
     }
 
-    /// Claims the finding that a principal was let in: once for an episode, or again if whoever
-    /// claimed it before did not confirm it since `stale`, in epoch seconds. Gives whether it is
-    /// ours.
-    pub async fn claim_access(
+    /// Leases the access after denial of an episode: once, or again if the lease is over and
+    /// was not confirmed. Gives whether the lease is ours.
+    pub async fn lease_access(
         &self,
         episode: &OpenEpisode,
         outbox: &Outbox,
-        stale: i64,
     ) -> Result<bool, DynamoDbError> {
-        let digest = AttributeValue::B(Blob::new(outbox.owner.to_bytes()));
+        // No event has the digest that stands in for none.
+        let owner = outbox.owner.map(EventDigest::to_bytes).unwrap_or_default();
         let update = self
             .table
             .update(&item_key(&episode.key))
-            .update_expression(expression::CLAIM_LET_IN)
-            .condition_expression(expression::IS_LET_IN_CLAIMABLE)
+            .update_expression(expression::LEASE_ACCESS)
+            .condition_expression(expression::IS_ACCESS_LEASABLE)
             .expression_attribute_names("#at", "at")
             .expression_attribute_names("#by", "by")
             .expression_attribute_names("#done", "done")
@@ -87,18 +88,24 @@ impl DynamoDbStore {
                 AttributeValue::S(episode.finding.episode.clone()),
             )
             .expression_attribute_values(":let_in", encode::encode_outbox(outbox))
-            .expression_attribute_values(":digest", digest)
-            .expression_attribute_values(":stale", encode::number(stale));
+            .expression_attribute_values(":digest", AttributeValue::B(Blob::new(owner)))
+            .expression_attribute_values(":stale", encode::number(outbox.stale_at()));
         Ok(matches!(self.table.send_update(update).await?, Written::Stored(_)))
     }
 
-    /// Notes that the finding was sent, or held back.
-    pub async fn confirm_access(&self, episode: &OpenEpisode) -> Result<(), DynamoDbError> {
+    /// Confirms the access after denial as sent, or as held back.
+    pub async fn confirm_access(
+        &self,
+        episode: &OpenEpisode,
+        outbox: &Outbox,
+        disposition: Disposition,
+    ) -> Result<(), DynamoDbError> {
+        self.record_for_weekly_digest(outbox, disposition).await?;
         let update = self
             .table
             .update(&item_key(&episode.key))
-            .update_expression(expression::CONFIRM_LET_IN)
-            .condition_expression(expression::IS_LET_IN)
+            .update_expression(expression::CONFIRM_ACCESS)
+            .condition_expression(expression::IS_ACCESS_LEASED)
             .expression_attribute_names("#done", "done")
             .expression_attribute_values(
                 ":episode",

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::cache::Expectation;
 use super::item::{FORMAT, Item, name};
 use super::table::{DynamoDbError, MAX_RACES, Written};
 use super::{DynamoDbStore, decode, encode, expression};
-use crate::cloudtrail::Denial;
+use crate::cloudtrail::Delivery;
 use crate::detection::evidence::Evidence;
 use crate::detection::policy::{MAX_AGE_SECONDS, MAX_IDS};
-use crate::detection::{Outcome, Policy, Window};
+use crate::detection::{Policy, Window};
+use crate::store::transition::{Change, Transition};
 use crate::store::{Received, StoredState};
 
 /// Longest wait before the first try after a lost race, doubled each time.
@@ -22,19 +23,18 @@ const FIRST_WAIT_MS: u64 = 5;
 const VALIDATION: &str = "ValidationException";
 
 impl DynamoDbStore {
-    /// One `UpdateItem` that counts a denial in the window that is open, if that is not older;
-    /// or in `held`, if that is still open and its finding waits.
+    /// One `UpdateItem` that counts a denial in the open window, if that is not older than the
+    /// denial; or in `held_open`, if that is still open and its finding waits.
     async fn count(
         &self,
-        denial: &Denial,
-        age: SignedDuration,
-        now: Timestamp,
-        held: Option<Window>,
+        delivery: &Delivery<'_>,
+        held_open: Option<Window>,
     ) -> Result<Written, DynamoDbError> {
-        let recent = u32::from(age <= SignedDuration::from_secs(MAX_AGE_SECONDS));
+        let denial = delivery.denial;
+        let recent = u32::from(delivery.age() <= SignedDuration::from_secs(MAX_AGE_SECONDS));
         let digest = Blob::new(denial.digest().to_bytes());
         let secrets = denial.secrets().buckets();
-        let window = held.unwrap_or(Window::containing(denial.time())).index();
+        let window = held_open.unwrap_or(Window::containing(denial.time())).index();
         let names = [
             ("#format", name::FORMAT),
             ("#version", name::VERSION),
@@ -48,7 +48,7 @@ impl DynamoDbStore {
             (":id", AttributeValue::Bs(vec![digest.clone()])),
             (":digest", AttributeValue::B(digest)),
             (":cap", encode::number(MAX_IDS)),
-            (":now", encode::number(now.as_second())),
+            (":now", encode::number(delivery.arrived.as_second())),
             (":window", encode::number(window)),
             (":evidence", encode::encode_evidence(&Evidence::of(denial))),
         ];
@@ -58,7 +58,7 @@ impl DynamoDbStore {
         let update = self
             .table
             .update(denial.principal().key())
-            .condition_expression(match held {
+            .condition_expression(match held_open {
                 None => expression::COUNTS,
                 Some(_) => expression::COUNTS_HELD,
             })
@@ -81,112 +81,71 @@ impl DynamoDbStore {
         }
     }
 
-    /// What a denial does to the item that was found in place of the one expected.
-    fn transition(
-        found: Option<StoredState>,
-        denial: &Denial,
-        age: SignedDuration,
-        now: Timestamp,
-        policy: &Policy,
-    ) -> Transition {
-        let Some(before) = found.filter(|stored| !stored.is_expired(now)) else {
-            let mut stored = StoredState::opened_by(denial);
-            stored.state.receive(denial, age, policy);
-            stored.version = 1;
-            return Transition::Replace { stored: Box::new(stored), read: None };
-        };
-        let mut stored = before.clone();
-        match stored.receive(denial, age, now, policy) {
-            Outcome::Counted if stored.state.window == before.state.window => {
-                let is_newer = Window::containing(denial.time()) > before.state.window;
-                Transition::Count { held: is_newer.then_some(before.state.window) }
-            }
-            Outcome::Counted => {
-                stored.version += 1;
-                let stored = Box::new(stored.renewed());
-                Transition::Replace { stored, read: Some(before.version) }
-            }
-            outcome => Transition::Nothing(Box::new(Received { stored: before, outcome })),
-        }
-    }
-
-    /// Counts a denial, with as few requests as its window and what is remembered allow.
-    pub(super) async fn receive_delivery(
+    /// Counts a denial, with as few requests as its window and the cache allow.
+    pub(super) async fn count_delivery(
         &self,
-        denial: &Denial,
-        age: SignedDuration,
-        now: Timestamp,
+        delivery: &Delivery<'_>,
         policy: &Policy,
     ) -> Result<Received, DynamoDbError> {
-        let expectation = self.cache.expectation(denial, now);
-        // Whether what was found may be out of date.
-        let mut is_remembered = matches!(expectation, Expectation::NewerWindow(_));
+        let key = delivery.denial.principal().key();
+        let expectation = self.cache.expectation(delivery);
+        let mut is_cached = matches!(expectation, Expectation::NewerWindow(_));
         let mut found = match expectation {
             Expectation::NewerWindow(stored) => Some(*stored),
-            Expectation::ProbablyFull => self.read(denial.principal().key()).await?,
-            Expectation::OpenWindow => match self.count(denial, age, now, None).await? {
-                Written::Stored(before) => return counted(before, denial, age),
-                Written::Refused(item) => item.as_ref().map(decode::decode).transpose()?,
+            Expectation::ProbablyFull => self.read(key).await?,
+            Expectation::OpenWindow => match self.count(delivery, None).await? {
+                Written::Stored(before) => return counted(before, delivery),
+                Written::Refused(item) => decoded(item.as_ref())?,
             },
         };
         for race in 0..MAX_RACES {
-            let written = match Self::transition(found, denial, age, now, policy) {
-                Transition::Nothing(_) if is_remembered => {
-                    found = self.read(denial.principal().key()).await?;
-                    is_remembered = false;
+            let window = found.as_ref().map(|stored| stored.state.window);
+            let Transition { stored, outcome, change } = Transition::new(found, delivery, policy);
+            let written = match change {
+                // The cache may be out of date.
+                Change::Nothing if is_cached => {
+                    found = self.read(key).await?;
+                    is_cached = false;
                     continue;
                 }
-                Transition::Nothing(received) => return Ok(*received),
-                Transition::Count { held } => self.count(denial, age, now, held).await?,
-                Transition::Replace { stored, read } => {
+                Change::Nothing => return Ok(Received { stored, outcome }),
+                Change::Count => {
+                    let own = Window::containing(delivery.denial.time());
+                    let held_open = window.filter(|window| own > *window);
+                    self.count(delivery, held_open).await?
+                }
+                Change::Replace { version } => {
                     if race > 1 {
-                        self.wait(race).await;
+                        wait(race).await;
                     }
-                    match self.put(&stored, read, now).await? {
-                        Written::Stored(_) => {
-                            return Ok(Received { stored: *stored, outcome: Outcome::Counted });
-                        }
+                    match self.put(&stored, version, delivery.arrived).await? {
+                        Written::Stored(_) => return Ok(Received { stored, outcome }),
                         refused @ Written::Refused(_) => refused,
                     }
                 }
             };
             match written {
-                Written::Stored(before) => return counted(before, denial, age),
-                Written::Refused(item) => found = item.as_ref().map(decode::decode).transpose()?,
+                Written::Stored(before) => return counted(before, delivery),
+                Written::Refused(item) => found = decoded(item.as_ref())?,
             }
-            is_remembered = false;
+            is_cached = false;
             self.table.used(|usage| usage.lost_races += 1);
         }
         Err(DynamoDbError::Contended)
     }
-
-    async fn wait(&self, race: u32) {
-        let longest = FIRST_WAIT_MS << race;
-        let share = u64::from(std::process::id()) ^ u64::from(self.table.usage().requests);
-        let jitter = share.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (longest + 1);
-        tokio::time::sleep(Duration::from_millis(jitter)).await;
-    }
 }
 
-/// What is to be done after the one request did not count a denial.
-enum Transition {
-    /// The window is open by now, or held open: count in it.
-    Count { held: Option<Window> },
-    /// Store this state in place of the one that was read.
-    Replace { stored: Box<StoredState>, read: Option<u64> },
-    /// Nothing.
-    Nothing(Box<Received>),
-}
-
-/// The state after the one request counted a denial: the pure transition of the item as it
-/// was.
-fn counted(
-    before: Option<Item>,
-    denial: &Denial,
-    age: SignedDuration,
-) -> Result<Received, DynamoDbError> {
-    let mut stored = decode::decode(&before.unwrap_or_default())?;
-    let outcome = stored.state.receive_in_open_window(denial, age);
-    stored.version += 1;
+/// The state after the one request counted a denial in the item as it was.
+fn counted(before: Option<Item>, delivery: &Delivery<'_>) -> Result<Received, DynamoDbError> {
+    let before = decode::decode(&before.unwrap_or_default())?;
+    let Transition { stored, outcome, .. } = Transition::in_open_window(before, delivery);
     Ok(Received { stored, outcome })
+}
+
+fn decoded(item: Option<&Item>) -> Result<Option<StoredState>, DynamoDbError> {
+    Ok(item.map(decode::decode).transpose()?)
+}
+
+async fn wait(race: u32) {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=FIRST_WAIT_MS << race))).await;
 }

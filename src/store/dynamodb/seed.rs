@@ -1,4 +1,4 @@
-//! States from a history, stored before the function sees its first denial.
+//! Stores states from a history before the function sees its first denial.
 
 use jiff::Timestamp;
 
@@ -7,27 +7,26 @@ use super::table::{DynamoDbError, MAX_RACES, Written};
 use super::{DynamoDbStore, decode};
 use crate::store::StoredState;
 
-/// What became of one state.
+/// What became of one state of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Seeded {
-    /// No state was there, or an expired one: this one is stored.
+    /// Stored: the table had none, or an expired one.
     New,
-    /// An older state was there that this one's history holds: this one takes its place.
+    /// Stored in place of an older state that this history includes.
     Replaced,
-    /// The state that is there is as new, or newer, and stays.
+    /// Not stored: the table's is as new, or newer.
     Newer,
-    /// The state that is there knows an earlier past than this history, and stays.
+    /// Not stored: the table's begins earlier.
     LongerHistory,
-    /// A finding of the state that is there waits to be sent, and it stays.
+    /// Not stored: a finding of the table's waits to be sent.
     Pending,
-    /// What is there is of another format or damaged, and stays.
+    /// Not stored: the table's is of another format, or damaged.
     Unreadable,
-    /// This one would have expired by now.
+    /// Not stored: it would have expired by now.
     Expired,
 }
 
 impl Seeded {
-    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::New,
         Self::Replaced,
@@ -38,12 +37,10 @@ impl Seeded {
         Self::Expired,
     ];
 
-    /// Whether it is stored.
     pub const fn is_stored(self) -> bool {
         matches!(self, Self::New | Self::Replaced)
     }
 
-    /// In a list of how many there are of each.
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -56,7 +53,7 @@ impl Seeded {
         }
     }
 
-    /// What is to become of a state that a history gives, beside the one that is there.
+    /// What becomes of a state of a history beside the one in the table.
     fn of(stored: &StoredState, found: Option<&StoredState>, now: Timestamp) -> Self {
         match found {
             None => Self::New,
@@ -72,8 +69,8 @@ impl Seeded {
 }
 
 impl DynamoDbStore {
-    /// Stores a state that a history gives, unless what is there is better: a compare-and-set
-    /// of the item that was seen. With `dry_run` it is only looked at.
+    /// Stores a state of a history, unless the table's is better, by a compare-and-set of the
+    /// item that was read. With `dry_run` the table is only read.
     pub async fn seed(
         &self,
         stored: &StoredState,

@@ -1,4 +1,4 @@
-//! Requests to one table: sent, counted, and their answers told apart.
+//! Requests to one table: sends them, counts them, and tells their answers apart.
 
 use std::cell::Cell;
 use std::error::Error as _;
@@ -18,48 +18,43 @@ use aws_sdk_dynamodb::types::{
 use super::item::{CorruptItem, Item, name};
 use crate::text::Text;
 
-/// Times a write is tried again after another invocation changed the item.
+/// Times a write is tried after another invocation changed the item.
 pub(super) const MAX_RACES: u32 = 8;
 
 /// Why DynamoDB did not take a change.
 #[derive(Debug, thiserror::Error)]
 pub enum DynamoDbError {
-    /// The request failed. It may succeed later.
+    /// It may succeed later.
     #[error("{operation} failed: {code}")]
     Request {
-        /// The operation.
         operation: &'static str,
-        /// The service's error code, or what went wrong before it could answer.
+        /// The service's error code, or what prevented an answer.
         code: String,
     },
-    /// Other invocations changed the item again and again.
     #[error("the item was changed by others {MAX_RACES} times")]
     Contended,
-    /// The item was not written by this version.
     #[error(transparent)]
     Corrupt(#[from] CorruptItem),
 }
 
-/// What was used since it was last asked.
+/// What was used since it was last taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
-    /// Requests sent, each retry of the SDK not counted.
+    /// Requests sent. Retries of the SDK are not counted.
     pub requests: u32,
     /// Conditions that failed because another invocation was first.
     pub lost_races: u32,
-    /// Capacity units that the answers stated, if they were asked for it.
+    /// Capacity units, if answers are asked to state them.
     pub capacity_units: f64,
 }
 
-/// What came of a write.
 pub(super) enum Written {
-    /// It was stored; the item as it was before.
+    /// The item as it was before.
     Stored(Option<Item>),
-    /// Its condition failed; the item as it is.
+    /// The condition failed. The item as it is.
     Refused(Option<Item>),
 }
 
-/// One table.
 #[derive(Debug)]
 pub(super) struct Table {
     client: Client,
@@ -77,15 +72,11 @@ impl Table {
         Self { measure_capacity: true, ..self }
     }
 
-    pub(super) fn usage(&self) -> Usage {
-        self.usage.get()
-    }
-
     pub(super) fn take_usage(&self) -> Usage {
         self.usage.take()
     }
 
-    /// The item of this key, read consistently.
+    /// Reads consistently.
     pub(super) async fn get(&self, key: &Text) -> Result<Option<Item>, DynamoDbError> {
         self.used(|usage| usage.requests += 1);
         let request = self
@@ -100,7 +91,7 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// A `PutItem` of this item, which gives back what stands in its way.
+    /// A `PutItem` that gives back an item in its way.
     pub(super) fn put(&self, item: Item) -> PutItemFluentBuilder {
         self.client
             .put_item()
@@ -130,7 +121,6 @@ impl Table {
         }
     }
 
-    /// An `UpdateItem` of this key.
     pub(super) fn update(&self, key: &Text) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
@@ -162,7 +152,6 @@ impl Table {
         }
     }
 
-    /// A `Query` of an index.
     pub(super) fn query(&self, index: &str) -> QueryFluentBuilder {
         self.client
             .query()
@@ -171,7 +160,7 @@ impl Table {
             .set_return_consumed_capacity(self.capacity())
     }
 
-    /// One page of it, and where the next one begins.
+    /// One page of items, and the key from which the next page begins.
     pub(super) async fn send_query(
         &self,
         query: QueryFluentBuilder,

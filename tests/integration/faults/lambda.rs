@@ -79,7 +79,8 @@ impl Process {
             let config = environment.sns().config().to_builder().http_client(http_client.clone());
             aws_sdk_sns::Client::from_conf(config.retry_partition(own_retries()).build())
         });
-        let store = DynamoDbStore::new(dynamodb, services.table.clone());
+        let store = DynamoDbStore::new(dynamodb, services.table.clone())
+            .with_weekly_digest(settings.weekly_digest);
         let sink = SnsSink::new(services.topic.clone(), &settings, sns as Box<dyn Fn() -> _>);
         Self { line, function: Function::new(Engine::new(store, sink, settings), None) }
     }

@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::ends::{Ends, unlisted};
 use super::schedule::Schedule;
 use super::transport::{Applied, Step};
+use crate::support::aged;
 
 /// An age past which a denial is no part of a burst.
 const OLD: SignedDuration = SignedDuration::from_hours(1);
@@ -139,7 +140,7 @@ impl<'a> Oracle<'a> {
                 if is_newer && kept.outbox.is_none() {
                     self.verdict.faults.push(format!("{key}: a window is held open for nothing"));
                 }
-                if kept.state.receive_in_open_window(denial, age) != Outcome::Counted {
+                if kept.state.receive_in_open_window(&aged(denial, age)) != Outcome::Counted {
                     self.verdict.doubles += 1;
                     self.fault(format!("{key}: {} is counted twice", denial.event_id()));
                 }
@@ -173,7 +174,7 @@ impl<'a> Oracle<'a> {
 
     /// A claim is what the core decides on some state since the last one.
     fn claim(&mut self, key: &str, principal: &mut Principal, pending: Outbox) {
-        let denial = self.events[&pending.owner];
+        let denial = self.events[&pending.owner.unwrap()];
         let decided = principal.seen.iter().rev().find_map(|state| {
             let decision =
                 decide(state, &Assessment::of(state, &self.policy), denial, &self.policy);
@@ -259,7 +260,7 @@ impl<'a> Oracle<'a> {
             self.verdict.lost += 1;
             self.fault(format!("{key}: a window closes over a finding due to {}", due.event_id()));
         }
-        if kept.state.receive(denial, age, &self.policy) != Outcome::Counted {
+        if kept.state.receive(&aged(denial, age), &self.policy) != Outcome::Counted {
             self.verdict.doubles += 1;
             self.fault(format!("{key}: {} is counted twice", denial.event_id()));
         }
@@ -289,7 +290,7 @@ impl<'a> Oracle<'a> {
             self.fault(format!("{key}: the opening of a window drops a finding"));
             return;
         };
-        let opener = self.events[&pending.owner];
+        let opener = self.events[&pending.owner.unwrap()];
         let decided = self.due(&kept.state).and_then(|denial| {
             let assessment = Assessment::of(&kept.state, &self.policy);
             let decision = decide(&kept.state, &assessment, denial, &self.policy);
@@ -460,7 +461,7 @@ fn pending(value: &Value) -> Outbox {
     let map = &value["M"];
     Outbox {
         finding: serde_json::from_str(map["finding"]["S"].as_str().unwrap()).unwrap(),
-        owner: digest(&map["by"]),
+        owner: map.get("by").map(digest),
         leased_at: map["at"]["N"].as_str().unwrap().parse().unwrap(),
     }
 }

@@ -4,20 +4,21 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use jiff::SignedDuration;
-use rattle::cloudtrail::Denial;
+use rattle::cloudtrail::{Delivery, Denial};
 use rattle::detection::finding::Finding;
 use rattle::detection::{Assessment, Decision, Outcome, Policy, Window, decide};
+use rattle::disposition::Disposition;
 use rattle::engine::Engine;
 use rattle::settings::Settings;
 use rattle::sink::{Receipt, Sink};
 use rattle::store::dynamodb::DynamoDbStore;
-use rattle::store::{Claim, Disposition, Outbox, Received, Store, StoredState};
+use rattle::store::{Claim, Outbox, Received, Store, StoredState};
 use rattle::weekly_digest::WeeklyDigest;
 
 use super::schedule::event;
 use crate::dynamodb::run;
 use crate::local_aws::table;
-use crate::support::MONDAY;
+use crate::support::{MONDAY, aged};
 
 /// A denial of one user that names these secrets.
 fn denial(after: i64, id: &str, secrets: std::ops::Range<u32>) -> Denial {
@@ -28,7 +29,7 @@ fn denial(after: i64, id: &str, secrets: std::ops::Range<u32>) -> Denial {
 /// Counts a denial, and ends before anything is decided on it.
 async fn count(store: &DynamoDbStore, denial: &Denial) -> Received {
     let policy = Policy::default();
-    store.receive(denial, SignedDuration::ZERO, denial.time(), &policy).await.unwrap()
+    store.receive(&Delivery::on_time(denial), &policy).await.unwrap()
 }
 
 #[test]
@@ -43,7 +44,7 @@ fn what_is_due_when_a_window_closes_is_claimed_by_the_denial_that_closes_it() {
         assert_eq!(outcome, Outcome::Counted);
         assert_eq!(kept.state.window, Window::containing(closing.time()));
         let pending = kept.outbox.clone().unwrap();
-        assert_eq!((pending.finding.observed, pending.owner), (5, closing.digest()));
+        assert_eq!((pending.finding.observed, pending.owner), (5, Some(closing.digest())));
         assert_eq!(kept.state.alert_seq, 1);
         assert_eq!(store.read(&kept.key).await.unwrap(), Some(kept), "as it is stored");
     });
@@ -125,7 +126,7 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
         let report = decision.report.as_ref().unwrap();
         let pending = Outbox {
             finding: Finding::new(&after, report, &fifth, &policy),
-            owner: fifth.digest(),
+            owner: Some(fifth.digest()),
             leased_at: MONDAY,
         };
         let claim = async |kept: &StoredState| {
@@ -190,7 +191,7 @@ fn a_storm_is_announced_even_if_that_succeeds_only_in_the_next_hour() {
             for number in 0..5 {
                 let secret = format!("prod/{number}");
                 let denial = event(MONDAY, &format!("{user}-{number}"), user, &[secret]).denial;
-                let handled = engine.handle(&denial, SignedDuration::ZERO, denial.time()).await;
+                let handled = engine.handle(&Delivery::on_time(&denial)).await;
                 if handled.is_err() {
                     announcer = Some(denial);
                 }
@@ -199,8 +200,8 @@ fn a_storm_is_announced_even_if_that_succeeds_only_in_the_next_hour() {
         assert_eq!(sink.sent.borrow()[..], ["alert"]);
         let age = SignedDuration::from_hours(1);
         let announcer = announcer.unwrap();
-        let handled = engine.handle(&announcer, age, announcer.time() + age).await.unwrap();
-        assert_eq!(handled.sends.suppressed, 1);
+        let handled = engine.handle(&aged(&announcer, age)).await.unwrap();
+        assert_eq!(handled.sent.dispositions.count(Disposition::RateLimited), 1);
         assert_eq!(sink.sent.borrow()[..], ["alert", "storm"]);
     });
 }

@@ -11,7 +11,7 @@ use std::io::{BufRead, stdin};
 use aws_sdk_dynamodb::Client;
 use jiff::SignedDuration;
 use rattle::aws::Environment;
-use rattle::cloudtrail::{Denial, Record};
+use rattle::cloudtrail::{Delivery, Denial, Record};
 use rattle::engine::Engine;
 use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
@@ -87,7 +87,7 @@ async fn deliver(
     totals: &RefCell<Totals>,
 ) {
     for _ in 0..DELIVERIES {
-        match engine.handle(denial, AGE, denial.time() + AGE).await {
+        match engine.handle(&Delivery { denial, arrived: denial.time() + AGE }).await {
             Ok(handled) => {
                 totals.borrow_mut().outcomes[handled.outcome as usize] += 1;
                 if let Some(finding) = handled.finding {

@@ -5,9 +5,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use jiff::{SignedDuration, Timestamp};
-use rattle::cloudtrail::Denial;
-use rattle::engine::{Engine, Failed, Handled};
+use jiff::Timestamp;
+use rattle::cloudtrail::{Delivery, Denial};
+use rattle::engine::{Engine, HandleError, Handled};
 use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
 use rattle::store::StoredState;
@@ -44,10 +44,9 @@ impl Rattle {
 
     /// Handles a denial that arrives at that time.
     pub fn handle(&self, denial: &Denial, at: i64) -> anyhow::Result<Handled> {
-        let now = Timestamp::from_second(at)?;
-        let age = SignedDuration::from_secs(at - denial.time().as_second());
-        let handled: Result<Handled, Failed<Infallible, Infallible>> =
-            at_once(self.engine.handle(denial, age, now));
+        let delivery = Delivery { denial, arrived: Timestamp::from_second(at)? };
+        let handled: Result<Handled, HandleError<Infallible, Infallible>> =
+            at_once(self.engine.handle(&delivery));
         Ok(handled.map_err(|failed| failed.error)?)
     }
 

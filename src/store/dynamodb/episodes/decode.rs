@@ -1,15 +1,14 @@
-//! An episode from its item. What this version did not write is refused, and left as it is.
+//! An episode from its item. One that this version did not write is refused and left alone.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{AGENDA, AccessAfterDenial, Ending, MAX_KEY_BYTES, OpenEpisode, ReadsSoFar, own};
+use super::{AGENDA, Access, MAX_KEY_BYTES, OpenEpisode, ReadsSoFar, own};
 use crate::store::dynamodb::decode::ItemReader;
 use crate::store::dynamodb::item::{CorruptItem, Item};
 use crate::text::{MAX_KEPT_BYTES, Text};
 
-/// The episode of an item.
 pub(in crate::store) fn decode(item: &Item) -> Result<OpenEpisode, CorruptItem> {
     let reader = ItemReader::of(item, MAX_KEY_BYTES)?;
     let finding = match item.get(own::FINDING) {
@@ -19,29 +18,17 @@ pub(in crate::store) fn decode(item: &Item) -> Result<OpenEpisode, CorruptItem> 
     Ok(OpenEpisode {
         key: finding.principal.principal.key().clone(),
         is_open: item.contains_key(AGENDA),
-        ending: ending(&reader)?,
+        resolution: reader.outbox(own::RESOLUTION)?,
         reads: reads(&reader, item)?,
-        let_in: let_in(&reader)?,
+        access: access(&reader)?,
         finding,
     })
 }
 
-fn ending(reader: &ItemReader<'_>) -> Result<Option<Ending>, CorruptItem> {
-    const NAME: &str = own::ENDING;
-    let Some(map) = reader.members(NAME)? else { return Ok(None) };
-    let (Some(finding), Some(AttributeValue::N(at))) = (map.get("finding"), map.get("at")) else {
-        return Err(reader.corrupt(NAME, "has not its two members"));
-    };
-    Ok(Some(Ending {
-        finding: reader.finding(NAME, finding)?,
-        leased_at: at.parse().map_err(|_| reader.corrupt(NAME, "has no time"))?,
-    }))
-}
-
-fn let_in(reader: &ItemReader<'_>) -> Result<Option<AccessAfterDenial>, CorruptItem> {
-    let Some(outbox) = reader.outbox(own::LET_IN)? else { return Ok(None) };
-    let is_done = reader.members(own::LET_IN)?.is_some_and(|map| map.contains_key("done"));
-    Ok(Some(AccessAfterDenial { outbox, is_done }))
+fn access(reader: &ItemReader<'_>) -> Result<Option<Access>, CorruptItem> {
+    let Some(outbox) = reader.owned_outbox(own::ACCESS)? else { return Ok(None) };
+    let is_done = reader.members(own::ACCESS)?.is_some_and(|map| map.contains_key("done"));
+    Ok(Some(Access { outbox, is_done }))
 }
 
 fn reads(reader: &ItemReader<'_>, item: &Item) -> Result<ReadsSoFar, CorruptItem> {

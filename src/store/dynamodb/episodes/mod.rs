@@ -1,12 +1,12 @@
-//! Episodes that were told of and whose end was not: one item for each, in a sparse index
-//! by the time when it is to be looked at.
+//! Alerted, unresolved episodes: one item for each, in a sparse index by the time of its next
+//! check.
 //!
-//! The item is put before the alert goes out and leaves the index after its end did. Both are
-//! conditional on the finding told last, so that a process that was held up changes nothing.
+//! The item is written before the alert is sent and leaves the index after the resolution was.
+//! Both depend on the finding sent last, so that a process that was delayed changes nothing.
 
 pub(super) mod decode;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -30,49 +30,39 @@ pub(super) const DUE: &str = "due";
 const EPISODES: &str = "episode";
 /// Longest key: what stands before a principal's, and that.
 const MAX_KEY_BYTES: usize = MAX_KEPT_BYTES + 16;
-/// Seconds after a finding was sent until its episode is looked at: the schedule's own
-/// interval. A copy that is still on its way never comes after the end.
-const FIRST_LOOK_SECONDS: i64 = 900;
+/// Seconds from a finding to the first check of its episode: the interval of the schedule. A
+/// copy of the alert that is still on its way then never arrives after the resolution.
+const FIRST_CHECK_SECONDS: i64 = 900;
 
-/// An episode that was told of.
+/// The episode of a principal that was alerted last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenEpisode {
     /// Key of its principal.
     pub key: Text,
-    /// Whether its end was not told yet.
+    /// Whether its resolution was not sent yet.
     pub is_open: bool,
-    /// The finding of it that was told last.
+    /// Its finding that was sent last.
     pub finding: Finding,
-    /// Its end, if somebody began to tell it.
-    pub ending: Option<Ending>,
+    /// Its resolution, if somebody began to send it.
+    pub resolution: Option<Outbox>,
     /// What its principal read meanwhile.
     pub reads: ReadsSoFar,
-    /// The finding about that, if somebody began to tell it.
-    pub let_in: Option<AccessAfterDenial>,
+    /// The access after denial, if somebody began to send it.
+    pub access: Option<Access>,
 }
 
-/// The end of an episode that was claimed and is not yet confirmed as sent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ending {
-    /// The finding.
-    pub finding: Finding,
-    /// When, in epoch seconds.
-    pub leased_at: i64,
-}
-
-/// Secrets read while an episode was open.
+/// Secrets that were read while an episode was open.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadsSoFar {
-    /// Their names.
     pub secrets: BTreeSet<Text>,
     /// When the first and the last was read, in epoch seconds.
     pub first_and_last: Option<(i64, i64)>,
 }
 
 impl ReadsSoFar {
-    /// What an alert says of them, `denied` being the secrets refused until then; nothing if
-    /// there are none.
-    pub fn told(&self, denied: u32) -> Option<Reads> {
+    /// What a finding says of them, `denied` being the number of secrets refused until then;
+    /// nothing if none was read.
+    pub fn after(&self, denied: u32) -> Option<Reads> {
         let (first, last) = self.first_and_last?;
         let read = u32::try_from(self.secrets.len()).unwrap_or(u32::MAX);
         let secrets = self.secrets.iter().take(MAX_NAMED).cloned().collect();
@@ -80,10 +70,9 @@ impl ReadsSoFar {
     }
 }
 
-/// The finding that a principal was let in, claimed.
+/// An access after denial that waits to be sent, or was.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AccessAfterDenial {
-    /// The finding, with the event whose delivery claimed it.
+pub struct Access {
     pub outbox: Outbox,
     /// Whether it is confirmed as sent, or as held back.
     pub is_done: bool,
@@ -92,11 +81,11 @@ pub struct AccessAfterDenial {
 /// Attributes of these items alone.
 mod own {
     pub(super) const FINDING: &str = "finding";
-    pub(super) const ENDING: &str = "ending";
+    pub(super) const RESOLUTION: &str = "ending";
     pub(super) const SECRETS: &str = "secrets_read";
     pub(super) const FIRST: &str = "first_read";
     pub(super) const LAST: &str = "last_read";
-    pub(super) const LET_IN: &str = "let_in";
+    pub(super) const ACCESS: &str = "let_in";
 }
 
 /// The key of an episode's item. No principal has it: their keys begin with an account id.
@@ -105,8 +94,8 @@ pub(super) fn item_key(principal: &Text) -> Text {
 }
 
 impl DynamoDbStore {
-    /// Notes the episode of a finding that is about to be sent, unless a newer one is noted.
-    /// What was read in the same episode stays.
+    /// Records the episode of a finding that is about to be sent, unless a newer finding is
+    /// recorded. What was read in the same episode stays.
     pub(super) async fn record_episode(
         &self,
         outbox: &Outbox,
@@ -114,7 +103,7 @@ impl DynamoDbStore {
     ) -> Result<(), DynamoDbError> {
         let Outbox { finding, leased_at, .. } = outbox;
         let expires_at = leased_at + RETENTION_DAYS * SECONDS_PER_DAY;
-        let note = |update, condition| {
+        let record = |update, condition| {
             self.table
                 .update(&item_key(finding.principal.principal.key()))
                 .update_expression(update)
@@ -125,24 +114,24 @@ impl DynamoDbStore {
                 .expression_attribute_values(":agenda", AttributeValue::S(EPISODES.to_owned()))
                 .expression_attribute_values(
                     ":due",
-                    encode::number(now.as_second() + FIRST_LOOK_SECONDS),
+                    encode::number(now.as_second() + FIRST_CHECK_SECONDS),
                 )
                 .expression_attribute_values(":episode", AttributeValue::S(finding.episode.clone()))
                 .expression_attribute_values(":id", AttributeValue::S(finding.id.clone()))
                 .expression_attribute_values(":finding", encode::encode_finding(finding))
                 .expression_attribute_values(":claimed_at", encode::number(leased_at))
         };
-        let new = note(expression::RECORD_NEW_EPISODE, expression::IS_NEW_EPISODE);
+        let new = record(expression::RECORD_NEW_EPISODE, expression::IS_NEW_EPISODE);
         if let Written::Refused(_) = self.table.send_update(new).await? {
-            // The same episode grew, or a newer finding is noted.
-            let same = note(expression::RECORD_EPISODE, expression::IS_SAME_EPISODE);
+            // The same episode grew, or a newer finding is recorded.
+            let same = record(expression::RECORD_EPISODE, expression::IS_SAME_EPISODE);
             self.table.send_update(same).await?;
         }
         Ok(())
     }
 
-    /// Open episodes that are to be looked at by now, the longest due first, at most so many.
-    /// One that cannot be read does not hide the others.
+    /// Open episodes whose check is due, the longest due first, `most` of them at most. One that
+    /// cannot be read does not hide the others.
     pub async fn due_episodes(
         &self,
         now: Timestamp,
@@ -159,52 +148,47 @@ impl DynamoDbStore {
         Ok(items.iter().map(decode).collect())
     }
 
-    /// Has an episode that goes on looked at again at `due`, in epoch seconds.
-    pub async fn look_again(&self, episode: &OpenEpisode, due: i64) -> Result<(), DynamoDbError> {
+    /// Puts off the next check of an episode that goes on to `due`, in epoch seconds.
+    pub async fn check_again(&self, episode: &OpenEpisode, due: i64) -> Result<(), DynamoDbError> {
         let update = self
             .table
             .update(&item_key(&episode.key))
-            .update_expression(expression::LOOK_AGAIN)
+            .update_expression(expression::CHECK_AGAIN)
             .condition_expression(expression::IS_SAME_FINDING)
             .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()))
             .expression_attribute_values(":due", encode::number(due));
         self.table.send_update(update).await.map(drop)
     }
 
-    /// Claims the end of an episode, if its last finding is still the one that was seen and
-    /// nobody claimed it since `stale`, in epoch seconds. Gives whether it is ours.
-    pub async fn claim_end(
+    /// Leases the resolution of an episode, if the finding sent last is still the one that was
+    /// seen and nobody else holds the lease. Gives whether the lease is ours.
+    pub async fn lease_resolution(
         &self,
         episode: &OpenEpisode,
-        ending: &Ending,
-        stale: i64,
+        outbox: &Outbox,
     ) -> Result<bool, DynamoDbError> {
-        let claimed = HashMap::from([
-            ("finding".to_owned(), encode::encode_finding(&ending.finding)),
-            ("at".to_owned(), encode::number(ending.leased_at)),
-        ]);
         let update = self
             .table
             .update(&item_key(&episode.key))
-            .update_expression(expression::CLAIM_END)
-            .condition_expression(expression::IS_ENDABLE)
+            .update_expression(expression::LEASE_RESOLUTION)
+            .condition_expression(expression::IS_RESOLVABLE)
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()))
-            .expression_attribute_values(":ending", AttributeValue::M(claimed))
-            .expression_attribute_values(":stale", encode::number(stale));
-        // Refused may also mean that the answer to our own claim was lost, and the SDK asked
-        // again: it is told when the claim is stale.
+            .expression_attribute_values(":ending", encode::encode_outbox(outbox))
+            .expression_attribute_values(":stale", encode::number(outbox.stale_at()));
+        // Refused may also mean that the answer to our own request was lost, and the SDK asked
+        // again: then the resolution is sent when the lease is over.
         Ok(matches!(self.table.send_update(update).await?, Written::Stored(_)))
     }
 
-    /// Takes an episode off the agenda whose end was sent, unless something new was told of it.
+    /// Takes an episode off the agenda whose resolution was sent, unless the episode grew.
     /// What is left of it expires.
-    pub async fn confirm_end(&self, episode: &OpenEpisode) -> Result<(), DynamoDbError> {
+    pub async fn confirm_resolution(&self, episode: &OpenEpisode) -> Result<(), DynamoDbError> {
         let update = self
             .table
             .update(&item_key(&episode.key))
-            .update_expression(expression::CONFIRM_END)
-            .condition_expression(expression::IS_ENDED)
+            .update_expression(expression::CONFIRM_RESOLUTION)
+            .condition_expression(expression::IS_RESOLUTION_LEASED)
             .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()));
         self.table.send_update(update).await.map(drop)
     }

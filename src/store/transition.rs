@@ -1,0 +1,77 @@
+//! What one delivery does to a stored state: the one transition that every store makes.
+
+use super::{Outbox, StoredState};
+use crate::cloudtrail::Delivery;
+use crate::detection::{Finding, Outcome, Policy, decide_at_close};
+
+/// A stored state after a delivery, and how it came about.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    pub stored: StoredState,
+    pub outcome: Outcome,
+    pub change: Change,
+}
+
+/// How a delivery changes a stored state. As a compare-and-set of the whole state each is
+/// correct; a store may write a count with less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The denial was counted before, or the window is full.
+    Nothing,
+    /// One denial more in the open window, be it older, or newer and held back from opening its
+    /// own window.
+    Count,
+    /// A state whose open window is another, in place of the one of this version, if there is one.
+    Replace { version: Option<u64> },
+}
+
+impl Transition {
+    /// `found` is the state that is stored, if there is one.
+    pub fn new(found: Option<StoredState>, delivery: &Delivery<'_>, policy: &Policy) -> Self {
+        match found.filter(|stored| !stored.is_expired(delivery.arrived)) {
+            None => Self::first(delivery),
+            Some(stored) if stored.state.is_opened_by(delivery.denial) => {
+                Self::newer_window(stored, delivery, policy)
+            }
+            Some(stored) => Self::in_open_window(stored, delivery),
+        }
+    }
+
+    /// Counts in the window that is open, whatever window the denial belongs to.
+    pub fn in_open_window(mut stored: StoredState, delivery: &Delivery<'_>) -> Self {
+        let outcome = stored.state.receive_in_open_window(delivery);
+        let counted = outcome == Outcome::Counted;
+        stored.version += u64::from(counted);
+        let change = if counted { Change::Count } else { Change::Nothing };
+        Self { stored, outcome, change }
+    }
+
+    /// The state of a principal that was not known, or not any more.
+    fn first(delivery: &Delivery<'_>) -> Self {
+        let mut stored = StoredState { version: 1, ..StoredState::opened_by(delivery.denial) };
+        let outcome = stored.state.receive_in_open_window(delivery);
+        Self { stored, outcome, change: Change::Replace { version: None } }
+    }
+
+    /// Before a window closes, a report that is still due in it is leased: the delivery that
+    /// should have made it may have died, or is about to find the window closed. While another
+    /// finding waits in the outbox, that cannot be, and the window stays open.
+    fn newer_window(mut stored: StoredState, delivery: &Delivery<'_>, policy: &Policy) -> Self {
+        let decision = decide_at_close(&stored.state, policy);
+        if let Some(report) = &decision.report {
+            if stored.outbox.is_some() {
+                return Self::in_open_window(stored, delivery);
+            }
+            stored.state.settle(&decision);
+            stored.outbox = Some(Outbox {
+                finding: Finding::new(&stored.state, report, delivery.denial, policy),
+                owner: Some(delivery.denial.digest()),
+                leased_at: delivery.arrived.as_second(),
+            });
+        }
+        let version = Some(stored.version);
+        let outcome = stored.state.receive(delivery, policy);
+        let stored = StoredState { version: stored.version + 1, ..stored.renewed() };
+        Self { stored, outcome, change: Change::Replace { version } }
+    }
+}
