@@ -11,6 +11,7 @@ step() { printf '\n== %s\n' "$*"; }
 step "format and lints"
 cargo fmt --check
 cargo clippy --locked --all-targets --all-features -- -D warnings
+tests/architecture.py
 
 step "the core builds without an AWS crate and without tokio"
 cargo check --locked --no-default-features --lib
