@@ -1,4 +1,4 @@
-//! Dispositions denials through the detector over a table, with the time of arrival made up: the
+//! Sends denials through the detector over a table, with the time of arrival made up: the
 //! function itself takes that from the clock, and a month would take a month.
 //!
 //! Standard input: CloudTrail records, one a line, each arriving five minutes after its

@@ -41,7 +41,9 @@ pub(super) fn all(seed: &Seed) -> anyhow::Result<Vec<(&'static str, String)>> {
         Ok((name, svg(what, size, draw).map_err(|error| anyhow::anyhow!("{name}: {error}"))?))
     };
     [
-        draw("detectors.svg", "False alerts by engine", (760, 270), &|area| detectors(area, seed)),
+        draw("detectors.svg", "False alerts by detector", (760, 270), &|area| {
+            detectors(area, seed)
+        }),
         draw("kinds.svg", "False alerts by kind of principal", (760, 470), &|area| {
             kinds(area, seed)
         }),

@@ -20,7 +20,7 @@ use crate::scoreboard::{Phase, Scoreboard, Seed};
 pub(super) fn page(scoreboard: &Scoreboard, first: &Seed) -> String {
     let mut parts = vec![include_str!("../parts/head.md").to_owned(), goals_table(scoreboard)];
     parts.push(include_str!("../parts/alerts.md").to_owned());
-    parts.push("![False alerts by engine](scoreboard/detectors.svg)\n".to_owned());
+    parts.push("![False alerts by detector](scoreboard/detectors.svg)\n".to_owned());
     parts.push(detectors_table(scoreboard));
     parts.push("### By kind of principal\n".to_owned());
     parts.push("![False alerts by kind of principal](scoreboard/kinds.svg)\n".to_owned());
