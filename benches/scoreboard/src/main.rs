@@ -31,8 +31,8 @@ struct Run {
     /// Seeds of the corpora; the charts are those of the first.
     #[arg(long = "seed", default_values_t = [1, 2])]
     seeds: Vec<u64>,
-    /// Folder of the documents.
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"))]
+    /// Folder of the measurements.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/measurements"))]
     out: PathBuf,
     /// Measures a small corpus of the first seed, and writes its counts to `quick.txt`.
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! The kinds of harmless principals. docs/scoreboard.md lists them with their ranges.
+//! The kinds of harmless principals. docs/measurements/scoreboard.md lists them with their ranges.
 
 use serde::Serialize;
 

@@ -12,7 +12,7 @@ use anyhow::Context;
 
 use crate::scoreboard::Scoreboard;
 
-/// A file, relative to the folder of documents.
+/// A file, relative to the folder of measurements.
 pub type File = (PathBuf, String);
 
 /// All files of the published scoreboard.
