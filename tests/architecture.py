@@ -36,7 +36,7 @@ CODE = re.compile(
     r"""\bmod\s+(?P<mod>\w+)\s*\{
       | (?P<brace>[{}])
       | \buse\s+(?P<use>[^;]+);
-      | \b(?:fn|struct|enum|union|trait|type|const|static|macro_rules!)\s+(?P<item>[A-Za-z_]\w*)
+      | \b(?:fn|struct|enum|union|trait|type|const|static|macro_rules!)\s+(?P<item>(?!fn\b|mut\b|unsafe\b|async\b)[A-Za-z_]\w*)
       | (?<![\w:.])(?P<path>[A-Za-z_]\w*(?:\s*::\s*[A-Za-z_]\w*)+)
     """,
     re.VERBOSE,
@@ -59,8 +59,8 @@ def faults(root):
     imports = sources.imports()
     return [
         *misnamed(root / "src", sources, layers, orders),
-        *upward(sources, imports, layers),
-        *out_of_order(sources, imports, orders),
+        *upward(imports, layers),
+        *out_of_order(imports, orders),
         *cycles(sources, imports),
     ]
 
@@ -106,7 +106,7 @@ def misnamed(src, sources, layers, orders):
                 yield f"src/{file}: the order of `{room}` does not name `{place}`"
 
 
-def upward(sources, imports, layers):
+def upward(imports, layers):
     height = {room: layer for layer, rooms in enumerate(layers, 1) for room in rooms}
     for (file, target), line in imports.items():
         room, other = room_of(file), room_of(target)
@@ -119,7 +119,7 @@ def upward(sources, imports, layers):
             )
 
 
-def out_of_order(sources, imports, orders):
+def out_of_order(imports, orders):
     for (file, target), line in imports.items():
         for room, order in orders.items():
             place, other = place_in(room, file), place_in(room, target)
@@ -220,12 +220,12 @@ class Sources:
                 if None not in inside:
                     module.items.add(token["item"])
             elif token["use"]:
-                for names, alias in use_tree(token["use"]):
-                    self.paths.append((here, names, line))
+                for segments, alias in use_tree(token["use"]):
+                    self.paths.append((here, segments, line))
                     if alias == "*":
-                        module.globs.append(names)
+                        module.globs.append(segments)
                     else:
-                        module.bindings[alias] = names
+                        module.bindings[alias] = segments
             else:
                 self.paths.append((here, re.split(r"\s*::\s*", token["path"]), line))
 
@@ -317,12 +317,12 @@ def use_tree(text):
     tokens = re.findall(r"\w+|\*|[{},]", text)
 
     def tree(before):
-        names, alias = list(before), None
+        segments, alias = list(before), None
         while tokens and tokens[0] not in ("}", ","):
             token = tokens.pop(0)
             if token == "{":
                 while tokens[0] != "}":
-                    yield from tree(names)
+                    yield from tree(segments)
                     if tokens[0] == ",":
                         tokens.pop(0)
                 tokens.pop(0)
@@ -331,10 +331,10 @@ def use_tree(text):
                 alias = tokens.pop(0)
             elif token == "*":
                 alias = "*"
-            elif token != "self" or not names:
-                names.append(token)
-        if names:
-            yield names, alias or names[-1]
+            elif token != "self" or not segments:
+                segments.append(token)
+        if segments:
+            yield segments, alias or segments[-1]
 
     return list(tree([]))
 
