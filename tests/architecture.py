@@ -36,7 +36,8 @@ CODE = re.compile(
     r"""\bmod\s+(?P<mod>\w+)\s*\{
       | (?P<brace>[{}])
       | \buse\s+(?P<use>[^;]+);
-      | \b(?:fn|struct|enum|union|trait|type|const|static|macro_rules!)\s+(?P<item>(?!fn\b|mut\b|unsafe\b|async\b)[A-Za-z_]\w*)
+      | \b(?:fn|struct|enum|union|trait|type|const|static|macro_rules!)\s+
+        (?P<item>(?!(?:fn|mut|unsafe|async)\b)[A-Za-z_]\w*)
       | (?<![\w:.])(?P<path>[A-Za-z_]\w*(?:\s*::\s*[A-Za-z_]\w*)+)
     """,
     re.VERBOSE,
