@@ -1,5 +1,6 @@
 //! `rattle replay`: the detector over CloudTrail log files, with states in memory.
 
+mod buffer;
 mod decision_line;
 mod extent;
 pub mod history;
