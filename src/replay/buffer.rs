@@ -1,5 +1,4 @@
-//! A stream of JSON through a buffer: memory is bounded by the largest record, never by the
-//! file.
+//! A buffer over a stream of JSON, bounded by the largest record and not by the file.
 
 use std::io::{self, Read};
 
@@ -7,8 +6,8 @@ use memchr::memchr_iter;
 
 use super::extent::{Extent, NoEnd, holds_records, line_with_a_value};
 
-/// CloudTrail keeps records below 256 KB; escaped once more in an item of
-/// `lookup-events`, one may take twice that.
+/// CloudTrail keeps records below 256 KB. Escaped once more, inside an item of
+/// `lookup-events`, a record may take twice that.
 const MAX_RECORD_BYTES: usize = 2 << 20;
 const FIRST_BUFFER_BYTES: usize = 256 << 10;
 const MAX_BYTES_BEFORE_RECORDS: usize = 16 << 10;
@@ -26,11 +25,11 @@ pub struct Place {
 pub(super) struct Buffer<R> {
     input: R,
     bytes: Vec<u8>,
-    /// `bytes[start..end]` is not consumed yet.
+    /// The unread bytes are `bytes[start..end]`.
     start: usize,
     end: usize,
     input_ended: bool,
-    /// What was dropped in front of `bytes`.
+    /// Bytes and lines of the stream that were discarded before `bytes[0]`.
     bytes_before: u64,
     lines_before: u64,
 }
@@ -52,7 +51,7 @@ impl<R: Read> Buffer<R> {
         self.bytes_before + self.end as u64
     }
 
-    /// Where the next byte stands.
+    /// The position of the next unread byte.
     pub(super) fn place(&self) -> Place {
         Place {
             line: 1 + self.lines_before + count_lines(&self.bytes[..self.start]),
@@ -60,7 +59,6 @@ impl<R: Read> Buffer<R> {
         }
     }
 
-    /// What was read and is not consumed.
     pub(super) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
@@ -69,7 +67,7 @@ impl<R: Read> Buffer<R> {
         self.start += bytes;
     }
 
-    /// Consumes white space. The byte after it stays.
+    /// Skips white space and returns the byte after it, which stays unread.
     pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
             let unread = self.unread();
@@ -95,12 +93,11 @@ impl<R: Read> Buffer<R> {
         Ok(())
     }
 
-    /// Whether the object that starts here holds a list of records, by its first few
-    /// members.
+    /// Whether the first few members of the object that starts here lead to a list of records.
     pub(super) fn holds_records(&mut self) -> io::Result<bool> {
         loop {
-            // At most this much, even if more is there: the answer must not depend on how
-            // much one read gave.
+            // The limit holds even if more is in the buffer, so that the answer does not
+            // depend on how much each read returned.
             let looked_at = self.end.min(self.start + MAX_BYTES_BEFORE_RECORDS);
             let json = &self.bytes[self.start..looked_at];
             if let Some(answer) = holds_records(json) {
@@ -112,8 +109,7 @@ impl<R: Read> Buffer<R> {
         }
     }
 
-    /// The length of the value that starts here, if it is at most that of a record. The
-    /// value is in the buffer then.
+    /// Reads the value that starts here into the buffer and returns its length.
     pub(super) fn find_end_of_value(&mut self) -> io::Result<Result<usize, NoEnd>> {
         let mut extent = Extent::default();
         loop {
@@ -134,7 +130,7 @@ impl<R: Read> Buffer<R> {
         }
     }
 
-    /// Consumes the value that starts here, whatever its length. False if it has no end.
+    /// Skips the value that starts here, whatever its length. False if it has no end.
     pub(super) fn skip_value(&mut self) -> io::Result<bool> {
         let mut extent = Extent::default();
         loop {
@@ -159,13 +155,13 @@ impl<R: Read> Buffer<R> {
                 self.start = self.end;
                 return Ok(());
             }
-            // The last byte may be the line end before a value.
+            // The last byte may be the newline before a value.
             self.start = self.end.saturating_sub(1).max(self.start);
             self.fill()?;
         }
     }
 
-    /// Reads more of the stream. False if the buffer is full and may not grow.
+    /// Reads more of the stream. False if the buffer is full and has its largest size.
     fn fill(&mut self) -> io::Result<bool> {
         if self.start > 0 {
             self.lines_before += count_lines(&self.bytes[..self.start]);

@@ -1,10 +1,9 @@
-//! CloudTrail records in a stream of JSON, whatever they are wrapped in.
+//! Finds the CloudTrail records in a stream of JSON.
 //!
-//! Recognised by content: one record, records one after the other (JSON Lines, or printed
-//! over several lines), arrays of them, `{"Records":[...]}`, the output of
-//! `aws cloudtrail lookup-events` (`{"Events":[...]}`), and EventBridge envelopes in any of
-//! these. Each record is parsed by `serde_json`; this module only finds where it starts, so
-//! that memory is bounded by the largest record, never by the file.
+//! Wrappings are recognised by content: a single record, records one after the other (JSON
+//! Lines, or printed over several lines), arrays of records, `{"Records":[...]}`, the output
+//! of `aws cloudtrail lookup-events` (`{"Events":[...]}`), and EventBridge envelopes in any
+//! of these. This module only finds where a record starts; `serde_json` parses it.
 
 use std::io::{self, Read};
 
@@ -16,18 +15,16 @@ use crate::cloudtrail::{Denial, Malformed, Record};
 
 const MAX_NESTING: usize = 8;
 
-/// One thing found in the stream.
 #[derive(Debug)]
 pub enum Scanned {
-    /// A denial we watch.
     Denial(Box<Denial>),
-    /// A record of something else.
+    /// A record of another event.
     Ignored,
-    /// Something that should be a record and cannot be used.
+    /// Input that should be a record and cannot be used.
     Rejected(Place, Malformed),
 }
 
-/// What encloses the next value.
+/// A list or an object that encloses the next value.
 #[derive(Clone, Copy)]
 struct Frame {
     kind: FrameKind,
@@ -44,15 +41,14 @@ enum FrameKind {
     Object,
 }
 
-/// What came of parsing a record.
 enum Parsed {
     Whole(Scanned),
     Malformed(Malformed),
-    /// It goes on after what was there to parse.
+    /// The record goes on after the bytes that were parsed.
     Cut,
 }
 
-/// Reads the records of one stream.
+/// An iterator over the records of one stream, which ends after its first I/O error.
 pub struct Scanner<R> {
     buffer: Buffer<R>,
     frames: Vec<Frame>,
@@ -61,17 +57,15 @@ pub struct Scanner<R> {
 }
 
 impl<R: Read> Scanner<R> {
-    /// A scanner at the start of a stream.
     pub fn new(input: R) -> Self {
         Self { buffer: Buffer::new(input), frames: Vec::new(), at_start: true, finished: false }
     }
 
-    /// Bytes taken from the stream so far.
     pub fn bytes_read(&self) -> u64 {
         self.buffer.bytes_read()
     }
 
-    fn next_item(&mut self) -> io::Result<Option<Scanned>> {
+    fn next_scanned(&mut self) -> io::Result<Option<Scanned>> {
         if self.at_start {
             self.buffer.skip_byte_order_mark()?;
         }
@@ -175,8 +169,8 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// Leaves out the value of a member that holds no records. One that is not JSON may hide
-    /// some.
+    /// Skips the value of a member that holds no records. A value that is not JSON is
+    /// rejected, since its brackets may hide records.
     fn skip_member_value(&mut self) -> io::Result<Option<Scanned>> {
         if self.buffer.peek()?.is_none() {
             return Ok(None);
@@ -214,8 +208,8 @@ impl<R: Read> Scanner<R> {
         let mut parsed = self.parse_record(self.buffer.unread().len());
         let mut why = "the file ends in the middle of a record";
         if matches!(parsed, Parsed::Cut) {
-            // More must be read. The end is looked for first, so that the record is parsed
-            // once more and not after every read.
+            // Finding the end before parsing again parses the record twice at most, and not
+            // after every read.
             let length = match self.buffer.find_end_of_value()? {
                 Ok(length) => length,
                 Err(no_end) => {
@@ -228,7 +222,7 @@ impl<R: Read> Scanner<R> {
             parsed = self.parse_record(length);
         }
         match parsed {
-            Parsed::Whole(item) => Ok(item),
+            Parsed::Whole(scanned) => Ok(scanned),
             Parsed::Malformed(malformed) => self.record_that_does_not_parse(malformed),
             Parsed::Cut => self.left_out(why),
         }
@@ -241,7 +235,7 @@ impl<R: Read> Scanner<R> {
             Some(Ok(record)) => {
                 let denial = record.denial();
                 let length = stream.byte_offset();
-                Parsed::Whole(self.item(denial, length))
+                Parsed::Whole(self.scanned(denial, length))
             }
             Some(Err(error)) if !error.is_eof() => Parsed::Malformed(Malformed::syntax(&error)),
             _ => Parsed::Cut,
@@ -254,8 +248,8 @@ impl<R: Read> Scanner<R> {
         Ok(rejected)
     }
 
-    /// Finds the extent of a record without its parser, and reads it once more with what
-    /// cannot be decoded replaced.
+    /// Finds the end of a record by its brackets alone, and parses it again with invalid
+    /// encodings replaced.
     fn record_that_does_not_parse(&mut self, malformed: Malformed) -> io::Result<Scanned> {
         let place = self.buffer.place();
         if let Ok(length) = self.buffer.find_end_of_value()? {
@@ -264,35 +258,36 @@ impl<R: Read> Scanner<R> {
                 Err(Malformed::Syntax(_)) => Err(malformed.clone()),
                 other => other,
             };
-            // Of a broken record outside of any list only its line is certain to end; what
-            // is JSON and no record ends where its brackets do.
-            let is_certain = !self.frames.is_empty()
+            // Outside of any list the brackets of a broken record cannot be trusted: only the
+            // end of its line can. Those of valid JSON that is not a record can.
+            let is_end_certain = !self.frames.is_empty()
                 || !matches!(denial, Err(Malformed::Syntax(_)))
                 || is_json(json);
-            if is_certain {
-                return Ok(self.item(denial, length));
+            if is_end_certain {
+                return Ok(self.scanned(denial, length));
             }
         }
         self.skip_value_or_abandon()?;
         Ok(Scanned::Rejected(place, malformed))
     }
 
-    fn item(&mut self, denial: Result<Option<Denial>, Malformed>, length: usize) -> Scanned {
-        let item = match denial {
+    /// Consumes a record of `length` bytes.
+    fn scanned(&mut self, denial: Result<Option<Denial>, Malformed>, length: usize) -> Scanned {
+        let scanned = match denial {
             Ok(Some(denial)) => Scanned::Denial(Box::new(denial)),
             Ok(None) => Scanned::Ignored,
             Err(malformed) => Scanned::Rejected(self.buffer.place(), malformed),
         };
         self.buffer.consume(length);
         self.value_done();
-        item
+        scanned
     }
 
     fn rejected(&self, why: &str) -> Scanned {
         Scanned::Rejected(self.buffer.place(), Malformed::Syntax(why.to_owned()))
     }
 
-    /// Gives up what encloses this place and goes on with the next line that starts a
+    /// Leaves all enclosing lists and objects, and goes on at the next line that starts a
     /// value.
     fn abandon(&mut self, why: &str) -> io::Result<Option<Scanned>> {
         let rejected = self.rejected(why);
@@ -333,7 +328,7 @@ impl<R: Read> Iterator for Scanner<R> {
         if self.finished {
             return None;
         }
-        let next = self.next_item().transpose();
+        let next = self.next_scanned().transpose();
         if !matches!(next, Some(Ok(_))) {
             self.finished = true;
         }
