@@ -35,7 +35,7 @@ use crate::text::Text;
 use decision_line::DecisionLine;
 use history::{Collector, History, HistoryError};
 use sources::Unreadable;
-use summary::{Rejection, Summary};
+use summary::{RejectedInput, Summary};
 
 /// In which order denials are handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub enum ReplayError {
     Unreadable(#[from] Unreadable),
     /// Malformed input, under `strict`.
     #[error("{0}")]
-    Malformed(Rejection),
+    Malformed(RejectedInput),
     /// The detector gave up on a denial.
     #[error(transparent)]
     Engine(#[from] EngineError<Infallible, Infallible>),
@@ -110,7 +110,7 @@ pub trait Watcher {
     /// More of them was read.
     fn reads(&mut self);
     /// Something cannot be used.
-    fn rejects(&mut self, rejection: &Rejection);
+    fn rejects(&mut self, rejection: &RejectedInput);
 }
 
 /// Reads all of the input and brings its denials into the order of event time. Those of
@@ -200,7 +200,7 @@ impl<W: Write> Replay<'_, W> {
         age: SignedDuration,
     ) -> Result<(), ReplayError> {
         let handled = deliver(&self.engine, denial, age)?;
-        summary.deliver(&handled);
+        summary.record_handled(&handled);
         if self.format == (Format::JsonLines { decisions: true }) {
             self.write_line(&DecisionLine::of(denial, &handled))?;
         }

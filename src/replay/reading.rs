@@ -68,16 +68,16 @@ pub(super) fn read(
         let file = source.name();
         for batch in batches {
             let batch = batch?;
-            summary.ignore(batch.ignored);
+            summary.record_ignored(batch.ignored);
             for item in batch.items {
                 match item {
-                    Scanned::Ignored => summary.ignore(1),
+                    Scanned::Ignored => summary.record_ignored(1),
                     Scanned::Denial(denial) if ignored.holds(&denial) => {
-                        summary.ignore_by_setting()
+                        summary.record_ignored_by_setting()
                     }
                     Scanned::Denial(denial) => take(summary, *denial)?,
                     Scanned::Rejected(place, error) => {
-                        if let Some(rejection) = summary.reject(&file, place, &error) {
+                        if let Some(rejection) = summary.record_rejected(&file, place, &error) {
                             if input.strict {
                                 return Err(ReplayError::Malformed(rejection.clone()));
                             }

@@ -50,7 +50,7 @@ pub struct Summary {
     /// Findings past the alerts an hour that the storm guard lets through.
     pub held_back_by_storm_guard: u64,
     /// The rejected inputs with their places; at most 1,000.
-    pub rejections: Vec<Rejection>,
+    pub rejections: Vec<RejectedInput>,
 }
 
 /// A count for each severity.
@@ -81,7 +81,7 @@ impl BySeverity {
 
 /// An input that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rejection {
+pub struct RejectedInput {
     /// File, or standard input.
     pub file: String,
     /// Line in its unpacked text, from 1.
@@ -92,36 +92,36 @@ pub struct Rejection {
     pub error: String,
 }
 
-impl fmt::Display for Rejection {
+impl fmt::Display for RejectedInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: line {}, byte {}: {}", self.file, self.line, self.byte, self.error)
     }
 }
 
 impl Summary {
-    pub(super) fn ignore(&mut self, records: u64) {
+    pub(super) fn record_ignored(&mut self, records: u64) {
         self.records_read += records;
         self.ignored += records;
     }
 
-    pub(super) fn ignore_by_setting(&mut self) {
-        self.ignore(1);
+    pub(super) fn record_ignored_by_setting(&mut self) {
+        self.record_ignored(1);
         self.ignored_by_setting += 1;
     }
 
     /// Counts a rejection. It comes back while there is room to list it.
-    pub(super) fn reject(
+    pub(super) fn record_rejected(
         &mut self,
         file: &str,
         place: Place,
         error: &Malformed,
-    ) -> Option<&Rejection> {
+    ) -> Option<&RejectedInput> {
         self.records_read += 1;
         self.rejected += 1;
         if self.rejections.len() >= MAX_REJECTIONS {
             return None;
         }
-        self.rejections.push(Rejection {
+        self.rejections.push(RejectedInput {
             file: file.to_owned(),
             line: place.line,
             byte: place.byte,
@@ -130,7 +130,7 @@ impl Summary {
         self.rejections.last()
     }
 
-    pub(crate) fn deliver(&mut self, handled: &Handled) {
+    pub(crate) fn record_handled(&mut self, handled: &Handled) {
         self.records_read += 1;
         self.denials += 1;
         self.held_back_by_storm_guard += u64::from(handled.sends.suppressed);

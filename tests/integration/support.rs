@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use jiff::{SignedDuration, Timestamp};
 use rattle::cloudtrail::{Denial, Record};
 use rattle::engine::{Engine, Handled};
-use rattle::replay::summary::{Rejection, Summary};
+use rattle::replay::summary::{RejectedInput, Summary};
 use rattle::replay::{Format, Input, Options, Watcher};
 use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
@@ -157,7 +157,7 @@ pub struct Silent;
 impl Watcher for Silent {
     fn begins(&mut self, _: u64, _: &Arc<AtomicU64>) {}
     fn reads(&mut self) {}
-    fn rejects(&mut self, _: &Rejection) {}
+    fn rejects(&mut self, _: &RejectedInput) {}
 }
 
 /// Runs `rattle` with this input on its standard input.

@@ -8,7 +8,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{Bin, Week};
+use super::{Bin, WeekOfFindings};
 use crate::detection::finding::Finding;
 use crate::detection::window::{SECONDS_PER_WEEK, WINDOW_SECONDS};
 use crate::detection::{Scale, Signal};
@@ -75,13 +75,13 @@ pub(super) fn principal(
 }
 
 /// Findings of each week, those of severity high filled, the others outlined.
-pub(super) fn weeks(weeks: &[Week]) -> Option<String> {
+pub(super) fn weeks(weeks: &[WeekOfFindings]) -> Option<String> {
     let (first, last) = (weeks.first()?.start, weeks.last()?.start);
     let length = SECONDS_PER_WEEK as f64;
     let most = weeks.iter().map(|week| week.findings.all()).max()?.max(4) as f64 * 1.2;
     svg(|area| {
         let mut chart = frame(area, first as f64..last as f64 + length, most, Scale::Day)?;
-        let bar = |week: &Week, from: u64, to: u64, style: ShapeStyle| {
+        let bar = |week: &WeekOfFindings, from: u64, to: u64, style: ShapeStyle| {
             let left = week.start as f64 + length * 0.12;
             let right = week.start as f64 + length * 0.88;
             Rectangle::new([(left, from as f64), (right, to as f64)], style)

@@ -33,12 +33,12 @@ const REPEATED: u64 = 2;
 
 /// A history as a page shows it.
 #[derive(Debug)]
-pub struct Report {
+pub struct HistoryReport {
     period: Option<(Timestamp, Timestamp)>,
     summary: Summary,
     scale: Scale,
-    weeks: Vec<Week>,
-    loudest: Vec<Noise>,
+    weeks: Vec<WeekOfFindings>,
+    noisiest: Vec<Noise>,
     ignores: Vec<Noise>,
     subjects: Vec<Subject>,
     /// Principals with findings that are not among the subjects.
@@ -47,7 +47,7 @@ pub struct Report {
 
 /// Findings of one week.
 #[derive(Clone, Copy, Debug)]
-struct Week {
+struct WeekOfFindings {
     start: i64,
     findings: BySeverity,
 }
@@ -86,7 +86,7 @@ pub fn report(
     history: &History,
     settings: &Settings,
     mut summary: Summary,
-) -> Result<Report, ReplayError> {
+) -> Result<HistoryReport, ReplayError> {
     let mut noise: BTreeMap<Text, Noise> = BTreeMap::new();
     let mut findings_at: BTreeMap<i64, BySeverity> = BTreeMap::new();
     let start = history.period().map_or(0, |(first, _)| first.as_second());
@@ -94,7 +94,7 @@ pub fn report(
     for denial in history.denials()? {
         let denial = denial?;
         let handled = deliver(&engine, &denial, SignedDuration::ZERO)?;
-        summary.deliver(&handled);
+        summary.record_handled(&handled);
         let principal = denial.principal();
         let noise = noise.entry(principal.key().clone()).or_insert_with(|| Noise::of(principal));
         noise.denials += 1;
@@ -116,23 +116,23 @@ pub fn report(
     let last_week =
         history.period().map_or(-1, |(_, last)| (last.as_second() - start) / SECONDS_PER_WEEK);
     let weeks = (0..=last_week)
-        .map(|week| Week {
+        .map(|week| WeekOfFindings {
             start: start + week * SECONDS_PER_WEEK,
             findings: findings_at.get(&week).copied().unwrap_or_default(),
         })
         .collect();
     let ignores = noise.values().filter(|n| n.is_broken_workload()).cloned().collect();
-    let mut loudest: Vec<Noise> = noise.into_values().collect();
-    loudest.sort_by(|a, b| {
+    let mut noisiest: Vec<Noise> = noise.into_values().collect();
+    noisiest.sort_by(|a, b| {
         (b.findings.all(), b.denials).cmp(&(a.findings.all(), a.denials)).then(a.key.cmp(&b.key))
     });
-    loudest.truncate(MAX_NOISY);
-    Ok(Report {
+    noisiest.truncate(MAX_NOISY);
+    Ok(HistoryReport {
         period: history.period(),
         summary,
         scale,
         weeks,
-        loudest,
+        noisiest,
         ignores,
         subjects,
         further,
@@ -155,7 +155,7 @@ fn subjects(
         let handled = deliver(&engine, &denial, SignedDuration::ZERO)?;
         let Some(subject) = subjects.get_mut(denial.principal().key()) else { continue };
         subject.arn = denial.principal().arn().cloned();
-        subject.note(denial.time().as_second(), scale, &handled.assessment);
+        subject.record(denial.time().as_second(), scale, &handled.assessment);
         if let Some(finding) = handled.finding
             && subject.findings.len() < MAX_FINDINGS
         {
@@ -198,7 +198,7 @@ impl Subject {
         Self { noise: noise.clone(), arn: None, bins: Vec::new(), findings: Vec::new() }
     }
 
-    fn note(&mut self, time: i64, scale: Scale, assessment: &Assessment) {
+    fn record(&mut self, time: i64, scale: Scale, assessment: &Assessment) {
         let length = scale.windows() * crate::detection::window::WINDOW_SECONDS;
         let start = time.div_euclid(length) * length;
         let rows = Signal::ALL.map(|signal| assessment.of_signal(signal)[scale as usize]);

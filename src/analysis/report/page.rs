@@ -3,7 +3,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{MAX_FINDINGS, Noise, Report, Subject, chart};
+use super::{HistoryReport, MAX_FINDINGS, Noise, Subject, chart};
 use crate::detection::evidence::Evidence;
 use crate::detection::finding::Finding;
 use crate::detection::{Scale, Signal};
@@ -14,7 +14,7 @@ const STYLE: &str = include_str!("style.css");
 /// Nothing is fetched and nothing runs, whatever a text holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-impl Report {
+impl HistoryReport {
     /// As one HTML file.
     pub fn to_html(&self) -> String {
         html! {
@@ -74,7 +74,7 @@ impl Report {
                 }
             }
             h3 { "By noise" }
-            (noise_table(&self.loudest))
+            (noise_table(&self.noisiest))
         }
     }
 
@@ -119,7 +119,7 @@ impl Report {
     }
 
     fn subject(&self, subject: &Subject) -> Markup {
-        let told = subject.findings.len() as u64;
+        let shown = subject.findings.len() as u64;
         let all = subject.noise.findings.all();
         html! {
             section {
@@ -141,9 +141,9 @@ impl Report {
                     }
                 }
                 @for (number, finding) in (1..).zip(&subject.findings) {
-                    (told_finding(number, finding))
+                    (finding_block(number, finding))
                 }
-                @if all > told {
+                @if all > shown {
                     p { "The first " (MAX_FINDINGS) " findings of " (all) " are shown." }
                 }
             }
@@ -151,7 +151,7 @@ impl Report {
     }
 }
 
-fn told_finding(number: u32, finding: &Finding) -> Markup {
+fn finding_block(number: u32, finding: &Finding) -> Markup {
     let severity = finding.severity.name();
     html! {
         div class="finding" {

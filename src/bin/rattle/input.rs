@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rattle::replay::history::History;
-use rattle::replay::summary::{Rejection, Summary};
+use rattle::replay::summary::{RejectedInput, Summary};
 use rattle::replay::{Input, Watcher, history};
 use rattle::settings::Settings;
 
@@ -33,7 +33,7 @@ pub(crate) struct InputArgs {
 }
 
 impl InputArgs {
-    pub(crate) fn read(self) -> Input {
+    pub(crate) fn into_input(self) -> Input {
         Input { paths: self.paths, strict: self.strict, threads: self.threads }
     }
 }
@@ -159,7 +159,7 @@ impl Watcher for Terminal {
         self.bar.set_position(self.read.load(Ordering::Relaxed));
     }
 
-    fn rejects(&mut self, rejection: &Rejection) {
+    fn rejects(&mut self, rejection: &RejectedInput) {
         if self.tells_rejections {
             self.bar.suspend(|| eprintln!("rattle: {rejection}"));
         }

@@ -81,7 +81,7 @@ pub(crate) fn run(args: ReplayArgs) -> Result<ExitCode> {
     }
     let settings = args.settings.read()?;
     let options = Options {
-        input: args.input.read(),
+        input: args.input.into_input(),
         order: match args.order {
             OrderArg::EventTime => Order::EventTime,
             OrderArg::Arrival => Order::Arrival,

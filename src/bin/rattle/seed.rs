@@ -78,7 +78,7 @@ mod write {
         let settings = args.settings.read_with([table])?;
         let table = settings.table_name.clone().context("--table is empty")?;
         let environment = Environment::read(|name| std::env::var(name).ok())?;
-        let (history, _) = whole_history(&args.input.read(), &settings)?;
+        let (history, _) = whole_history(&args.input.into_input(), &settings)?;
         let states = states(&history, &settings)?;
         let store = DynamoDbStore::new(environment.dynamodb(), table);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
