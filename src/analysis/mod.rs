@@ -3,5 +3,6 @@
 
 pub mod counterfactual;
 pub mod explain;
+mod paragraph;
 pub mod report;
 pub mod sweep;

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::packed::{Packed, after_key, by_key, pack, unpack};
 use crate::cloudtrail::{Denial, Principal};
+use crate::detection::window::SECONDS_PER_DAY;
 
 /// Bytes of denials sorted at once.
 const PIECE_BYTES: usize = 32 << 20;
@@ -172,6 +173,13 @@ impl History {
     /// Times of the first and of the last denial.
     pub fn period(&self) -> Option<(Timestamp, Timestamp)> {
         self.period
+    }
+
+    /// Days between the first and the last denial.
+    pub fn days(&self) -> f64 {
+        self.period.map_or(0.0, |(first, last)| {
+            last.duration_since(first).as_secs_f64() / SECONDS_PER_DAY as f64
+        })
     }
 
     /// Every principal, as each was first seen.

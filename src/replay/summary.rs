@@ -152,13 +152,12 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let short = |count: u64, thing| plural(u32::try_from(count).unwrap_or(u32::MAX), thing);
         writeln!(
             f,
             "{} read from {}: {}, {} ignored, {} rejected",
-            short(self.records_read, "record"),
-            short(self.files, "file"),
-            short(self.denials, "denial"),
+            plural(self.records_read, "record"),
+            plural(self.files, "file"),
+            plural(self.denials, "denial"),
             self.ignored,
             self.rejected,
         )?;
@@ -169,10 +168,10 @@ impl fmt::Display for Summary {
             self.late,
             self.duplicate,
             self.saturated,
-            short(self.principals, "principal"),
+            plural(self.principals, "principal"),
         )?;
         if self.ignored_by_setting > 0 {
-            let denials = short(self.ignored_by_setting, "denial");
+            let denials = plural(self.ignored_by_setting, "denial");
             writeln!(f, "RATTLE_IGNORE: {denials} of ignored principals, among the ignored")?;
         }
         let unlisted = self.rejected - self.rejections.len() as u64;
@@ -180,7 +179,7 @@ impl fmt::Display for Summary {
             writeln!(f, "rejected: {unlisted} more than the {MAX_REJECTIONS} that were listed")?;
         }
         let BySeverity { high, medium, low } = self.findings_by_severity;
-        write!(f, "{}: {high} high, {medium} medium, {low} low", short(self.findings, "finding"))?;
+        write!(f, "{}: {high} high, {medium} medium, {low} low", plural(self.findings, "finding"))?;
         if self.repeated > 0 {
             write!(f, "; not sent, as they repeat what was told: {}", self.repeated)?;
         }

@@ -14,7 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::analysis::counterfactual::{Case, Counterfactual};
 use crate::cloudtrail::{Denial, Principal};
 use crate::detection::decision::names_a_new_secret;
-use crate::detection::{Assessment, Decision, Policy, PrincipalState, Signal, decide};
+use crate::detection::state::Episode;
+use crate::detection::{
+    Assessment, Decision, Policy, PrincipalState, Row, Scale, Signal, Window, decide,
+};
 use crate::engine::Handled;
 use crate::replay::history::History;
 use crate::replay::{ReplayError, at_once, deliver, in_memory};
@@ -22,6 +25,7 @@ use crate::settings::Settings;
 use crate::store::memory::MemoryStore;
 use crate::store::{Store as _, StoredState};
 use crate::text::Text;
+use crate::wording::utc;
 
 const MAX_NAMED: usize = 10;
 
@@ -141,6 +145,29 @@ pub fn explain(
     }
 }
 
+impl Explanation {
+    /// The six rows, denials first.
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.handled.assessment.rows().iter()
+    }
+
+    /// Whether a signal was looked at.
+    fn looks_at(&self, signal: Signal) -> bool {
+        signal == Signal::Denials || self.names_a_new_secret
+    }
+
+    /// An episode as it was before this decision.
+    fn episode(&self, signal: Signal) -> &Episode {
+        &self.state.episodes[signal as usize]
+    }
+
+    /// Whether it was open then: that of secrets covers the denials too.
+    fn episode_is_open(&self, signal: Signal) -> bool {
+        let is_open = |signal| self.episode(signal).is_open(self.state.window, &self.policy);
+        is_open(signal) || (signal == Signal::Denials && is_open(Signal::Secrets))
+    }
+}
+
 struct Delivery {
     number: u64,
     before: Option<StoredState>,
@@ -208,4 +235,9 @@ fn key_of(history: &History, name: &str) -> Result<Text, ExplainError> {
                 .collect(),
         }),
     }
+}
+
+/// When a window begins.
+fn start(window: Window) -> String {
+    utc(window.start_on(Scale::FiveMinutes))
 }

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cloudtrail::Principal;
 use crate::detection::finding::Finding;
-use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
+use crate::detection::window::SECONDS_PER_WEEK;
 use crate::detection::{Assessment, Scale, Signal};
 use crate::replay::history::History;
 use crate::replay::summary::{BySeverity, Summary};
@@ -110,7 +110,7 @@ pub fn report(
     with_findings.sort_by(|a, b| b.severe_first().cmp(&a.severe_first()).then(a.key.cmp(&b.key)));
     let further = with_findings.len().saturating_sub(MAX_SUBJECTS);
     with_findings.truncate(MAX_SUBJECTS);
-    let scale = scale_of(history);
+    let scale = if history.days() >= DAYS_FROM { Scale::Day } else { Scale::Hour };
     let subjects = subjects(history, settings, scale, &with_findings)?;
 
     let last_week =
@@ -163,13 +163,6 @@ fn subjects(
         }
     }
     Ok(wanted.iter().filter_map(|noise| subjects.remove(&noise.key)).collect())
-}
-
-fn scale_of(history: &History) -> Scale {
-    let days = history.period().map_or(0.0, |(first, last)| {
-        last.duration_since(first).as_secs_f64() / SECONDS_PER_DAY as f64
-    });
-    if days >= DAYS_FROM { Scale::Day } else { Scale::Hour }
 }
 
 impl Noise {

@@ -42,21 +42,20 @@ impl HistoryReport {
 
     fn head(&self) -> Markup {
         let summary = &self.summary;
-        let short = |n: u64, thing| plural(u32::try_from(n).unwrap_or(u32::MAX), thing);
         let by = &summary.findings_by_severity;
         html! {
             h1 { "Denied reads of secrets" }
             @match self.period {
                 Some((first, last)) => p {
                     (first) " to " (last) ". "
-                    (short(summary.denials, "denial")) " by " (short(summary.principals, "principal"))
-                    "; " (short(summary.findings, "finding")) ": "
+                    (plural(summary.denials, "denial")) " by " (plural(summary.principals, "principal"))
+                    "; " (plural(summary.findings, "finding")) ": "
                     (by.high) " high, " (by.medium) " medium, " (by.low) " low."
                 },
                 None => p { "No denial in this history." },
             }
             @if summary.rejected > 0 {
-                p { (short(summary.rejected, "record")) " could not be used." }
+                p { (plural(summary.rejected, "record")) " could not be used." }
             }
         }
     }

@@ -19,7 +19,7 @@ use jiff::SignedDuration;
 use crate::analysis::counterfactual::{TENTHS, sigma};
 use crate::detection::finding::{Finding, Severity};
 use crate::detection::policy::{HALF_LIFE_BOUNDS, THRESHOLD_BOUNDS};
-use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
+use crate::detection::window::SECONDS_PER_WEEK;
 use crate::replay::history::History;
 use crate::replay::{ReplayError, deliver, in_memory};
 use crate::settings::Settings;
@@ -31,6 +31,8 @@ const THRESHOLDS: [f64; 12] = [2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0,
 const FACTORS: [f64; 4] = [1.0, 2.0, 0.5, 4.0];
 
 const DAYS_PER_WEEK: f64 = 7.0;
+/// A shorter history counts as this long: a rate over minutes would say nothing.
+const MIN_DAYS: f64 = 1.0;
 /// Principals named when nothing is within the budget.
 const MAX_NOISY: usize = 5;
 
@@ -153,7 +155,7 @@ pub fn sweep(
         grid,
         choice: None,
         current,
-        days: days_of(history),
+        days: history.days().max(MIN_DAYS),
         period: history.period(),
         denials: history.len(),
         principals: history.principals().len(),
@@ -245,14 +247,6 @@ fn tenths_between(below: f64, best: f64) -> Vec<f64> {
         .filter(|threshold| *threshold < best)
         .filter(|threshold| *threshold > below || below <= THRESHOLD_BOUNDS.0)
         .collect()
-}
-
-fn days_of(history: &History) -> f64 {
-    let days = history.period().map_or(0.0, |(first, last)| {
-        last.duration_since(first).as_secs_f64() / SECONDS_PER_DAY as f64
-    });
-    // A rate needs some time: less than a day is a day.
-    days.max(1.0)
 }
 
 /// Replays at each of the settings. Which thread takes which does not matter.
