@@ -18,8 +18,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::task::{Context, Poll, Waker};
 
+use futures_util::future::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -95,6 +95,9 @@ pub enum ReplayError {
     /// The detector gave up on a denial.
     #[error(transparent)]
     Engine(#[from] EngineError<Infallible, Infallible>),
+    /// Does not happen: neither the store nor the sink of a replay waits for anything.
+    #[error("a delivery waited, which it cannot do in a replay")]
+    Waited,
     /// The denials cannot be sorted.
     #[error("the denials cannot be sorted: {0}")]
     History(#[from] HistoryError),
@@ -148,7 +151,7 @@ pub(crate) fn deliver(
     denial: &Denial,
     age: SignedDuration,
 ) -> Result<Handled, ReplayError> {
-    Ok(at_once(engine.handle(denial, age, denial.time())).map_err(|failed| failed.error)?)
+    Ok(at_once(engine.handle(denial, age, denial.time()))?.map_err(|failed| failed.error)?)
 }
 
 /// Replays the input and writes what it finds to `output`.
@@ -243,14 +246,8 @@ pub(crate) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
 }
 
 /// The result of a future that waits for nothing, as those of a store in memory do.
-pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
-            return result;
-        }
-    }
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Result<T, ReplayError> {
+    future.now_or_never().ok_or(ReplayError::Waited)
 }
 
 /// How long before the newest denial of its principal this one happened. An older one

@@ -1,13 +1,12 @@
 //! Denials and replays for the tests.
 
-use std::future::Future as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::task::{Context, Poll, Waker};
 
+use futures_util::future::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use rattle::cloudtrail::{Denial, Record};
 use rattle::engine::{Engine, Handled};
@@ -86,11 +85,8 @@ impl InMemory {
 
     /// Delivers a denial that is so old on arrival.
     pub fn deliver(&self, denial: &Denial, age: SignedDuration) -> Handled {
-        let mut handling = std::pin::pin!(self.0.handle(denial, age, denial.time()));
-        match handling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(handled) => handled.unwrap(),
-            Poll::Pending => panic!("memory waits for nothing"),
-        }
+        let handled = self.0.handle(denial, age, denial.time()).now_or_never();
+        handled.expect("a store in memory waits for nothing").unwrap()
     }
 }
 

@@ -135,7 +135,7 @@ pub fn explain(
     match (found, moment, first) {
         (Some(found), _, _) => {
             let policy = engine.policy_for(&found.denial);
-            Ok(found.explanation(&policy))
+            Ok(found.explanation(&policy)?)
         }
         (None, Moment::At(_), Some(first)) => Err(ExplainError::TooEarly(first)),
         (None, Moment::Finding(id), _) => Err(ExplainError::NoFinding(Text::new(id, 64))),
@@ -176,11 +176,11 @@ struct Delivery {
 }
 
 impl Delivery {
-    fn explanation(self, policy: &Policy) -> Explanation {
+    fn explanation(self, policy: &Policy) -> Result<Explanation, ReplayError> {
         let Self { number, before, denial, handled } = self;
         let store = MemoryStore::holding(before);
         let Ok(received) =
-            at_once(store.receive(&denial, SignedDuration::ZERO, denial.time(), policy));
+            at_once(store.receive(&denial, SignedDuration::ZERO, denial.time(), policy))?;
         let state = received.stored.state;
         let assessment = Assessment::of(&state, policy);
         debug_assert_eq!(assessment, handled.assessment, "the engine saw this state");
@@ -192,7 +192,7 @@ impl Delivery {
             let threshold = turned[signal as usize].threshold?;
             Some(case.report_at(signal, threshold)?.row.axis.signal)
         });
-        Explanation {
+        Ok(Explanation {
             names_a_new_secret: names_a_new_secret(&state, &denial),
             delivery: number,
             policy: policy.clone(),
@@ -202,7 +202,7 @@ impl Delivery {
             state,
             turned,
             instead,
-        }
+        })
     }
 }
 
