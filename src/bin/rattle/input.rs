@@ -41,10 +41,9 @@ impl InputArgs {
 /// Reads a whole history, and tells on standard error what cannot be used of it.
 pub(crate) fn whole_history(input: &Input, settings: &Settings) -> Result<(History, Summary)> {
     let mut terminal = Terminal::new(true);
-    let mut summary = Summary::default();
-    let read = history(input, settings, &mut summary, &mut terminal);
+    let read = history(input, settings, &mut terminal);
     terminal.clear();
-    Ok((read?, summary))
+    Ok(read?)
 }
 
 /// Settings stay text here: all of them are validated together, with the variables.
