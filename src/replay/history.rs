@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::packed::{Packed, after_key, by_key, pack, unpack};
 use crate::cloudtrail::{Denial, Principal};
-use crate::detection::window::SECONDS_PER_DAY;
+use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
 
 /// Bytes of denials sorted at once.
 const PIECE_BYTES: usize = 32 << 20;
@@ -180,6 +180,12 @@ impl History {
         self.period.map_or(0.0, |(first, last)| {
             last.duration_since(first).as_secs_f64() / SECONDS_PER_DAY as f64
         })
+    }
+
+    /// The week in which a time lies, counted from 0 at the first denial.
+    pub fn week_of(&self, time: Timestamp) -> i64 {
+        self.period
+            .map_or(0, |(first, _)| (time.as_second() - first.as_second()) / SECONDS_PER_WEEK)
     }
 
     /// Every principal, as each was first seen.

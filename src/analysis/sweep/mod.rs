@@ -17,9 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::SignedDuration;
 
 use crate::analysis::counterfactual::{TENTHS, sigma};
-use crate::detection::finding::{Finding, Severity};
+use crate::detection::finding::Severity;
 use crate::detection::policy::{HALF_LIFE_BOUNDS, THRESHOLD_BOUNDS};
-use crate::detection::window::SECONDS_PER_WEEK;
 use crate::replay::history::History;
 use crate::replay::{ReplayError, deliver, in_memory};
 use crate::settings::Settings;
@@ -283,20 +282,15 @@ fn replay_at(
     tried: &Tried,
 ) -> Result<Point, ReplayError> {
     let engine = in_memory(&tried.settings(settings));
-    let start = history.period().map_or(0, |(first, _)| first.as_second());
     let mut weeks: BTreeMap<i64, u64> = BTreeMap::new();
     let mut by_principal: BTreeMap<Text, u64> = BTreeMap::new();
-    let mut take = |finding: &Finding, at: i64| {
-        if finding.severity >= least {
-            *weeks.entry((at - start) / SECONDS_PER_WEEK).or_default() += 1;
-            let glob = Text::new(&finding.principal.principal.glob(), usize::MAX);
-            *by_principal.entry(glob).or_default() += 1;
-        }
-    };
     for denial in history.denials()? {
         let denial = denial?;
-        if let Some(finding) = deliver(&engine, &denial, SignedDuration::ZERO)?.finding {
-            take(&finding, denial.time().as_second());
+        let finding = deliver(&engine, &denial, SignedDuration::ZERO)?.finding;
+        if let Some(finding) = finding.filter(|finding| finding.severity >= least) {
+            *weeks.entry(history.week_of(denial.time())).or_default() += 1;
+            let glob = Text::new(&finding.principal.principal.glob(), usize::MAX);
+            *by_principal.entry(glob).or_default() += 1;
         }
     }
     Ok(Point {
