@@ -136,12 +136,12 @@ fn parse(
     };
     let batch = Rc::new(RefCell::new(Batch::default()));
     let mut scanner = Scanner::new(HandingOn { input, batch: Rc::clone(&batch), batches });
-    while let Some(scanned) = scanner.next() {
-        match scanned {
+    while let Some(found) = scanner.next() {
+        match found {
             Ok(Scanned::Ignored) => batch.borrow_mut().other_records += 1,
-            Ok(scanned) => {
+            Ok(found) => {
                 let mut batch = batch.borrow_mut();
-                batch.found.push(scanned);
+                batch.found.push(found);
                 if batch.found.len() >= MAX_BATCH && hand_on(&mut batch, batches).is_err() {
                     return;
                 }

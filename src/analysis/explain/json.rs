@@ -1,4 +1,4 @@
-//! The explanation for machines: every number reads back to the one that was computed.
+//! The explanation for programs. Every number reads back to the one that was computed.
 
 use serde::Serialize;
 
@@ -7,7 +7,6 @@ use crate::cloudtrail::secret::Secret;
 use crate::detection::{Outcome, Row, Scale, Signal, Verdict};
 use crate::text::Text;
 
-/// Name of the schema.
 const SCHEMA: &str = "rattle.explanation/1";
 
 #[derive(Serialize)]
@@ -78,7 +77,7 @@ struct Turned {
 }
 
 impl Explanation {
-    /// As one line of JSON, schema `rattle.explanation/1`.
+    /// One line of JSON, without its end.
     pub fn to_json(&self) -> serde_json::Result<String> {
         let principal = self.denial.principal();
         serde_json::to_string(&Line {

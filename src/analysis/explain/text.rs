@@ -1,4 +1,4 @@
-//! The explanation for reading.
+//! The explanation for people.
 
 use std::fmt::{self, Write as _};
 
@@ -150,7 +150,7 @@ impl Explanation {
         )
     }
 
-    /// What would have turned the decision.
+    /// The changes that would have reversed the decision.
     fn turns(&self) -> Vec<String> {
         match &self.decision.report {
             Some(report) => vec![self.silenced(report)],

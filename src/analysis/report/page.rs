@@ -1,5 +1,5 @@
-//! The page: one file, with nothing to fetch. `maud` escapes every text that is put in; only
-//! our own style sheet and charts go in as they are.
+//! The page: one HTML file that fetches nothing. `maud` escapes every text; only our own style
+//! sheet and charts are included as they are.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -11,11 +11,10 @@ use crate::replay::summary::BySeverity;
 use crate::wording::{plural, utc};
 
 const STYLE: &str = include_str!("style.css");
-/// Nothing is fetched and nothing runs, whatever a text holds.
+/// The browser fetches and runs nothing, even if a text of a record were not escaped.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 impl HistoryReport {
-    /// As one HTML file.
     pub fn to_html(&self) -> String {
         html! {
             (DOCTYPE)

@@ -1,4 +1,4 @@
-//! The sweep for reading, with the lines to deploy.
+//! The sweep for people, with the lines to deploy.
 
 use std::fmt::{self, Write as _};
 
@@ -8,7 +8,7 @@ use crate::detection::finding::Severity;
 use crate::detection::policy::THRESHOLD_BOUNDS;
 use crate::wording::plural;
 
-/// Findings from which on their number says something about a rate.
+/// With fewer findings than this, the text says that they are too few for a rate.
 const MANY_FINDINGS: u64 = 10;
 
 impl fmt::Display for Sweep {
