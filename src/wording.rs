@@ -18,7 +18,8 @@ pub fn rounded(value: f64) -> String {
 }
 
 /// `n` things: `1 secret`, `2 secrets`.
-pub fn plural(n: u32, thing: &str) -> String {
+pub fn plural(n: impl Into<u64>, thing: &str) -> String {
+    let n = n.into();
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 

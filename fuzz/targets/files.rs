@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use libfuzzer_sys::fuzz_target;
-use rattle::replay::summary::{Rejection, Summary};
+use rattle::replay::summary::{RejectedInput, Summary};
 use rattle::replay::{Format, Input, Options, Order, ReplayError, Watcher, replay};
 use rattle::settings::Settings;
 
@@ -135,14 +135,14 @@ fn json(summary: &Summary) -> String {
 }
 
 #[derive(Default)]
-struct Rejections(Vec<Rejection>);
+struct Rejections(Vec<RejectedInput>);
 
 impl Watcher for Rejections {
     fn begins(&mut self, _: u64, _: &Arc<AtomicU64>) {}
 
     fn reads(&mut self) {}
 
-    fn rejects(&mut self, rejection: &Rejection) {
+    fn rejects(&mut self, rejection: &RejectedInput) {
         self.0.push(rejection.clone());
     }
 }

@@ -1,7 +1,8 @@
-//! What a history says beyond its findings: why one was decided, what other settings would
-//! have given, and all of it as a page.
+//! Questions to a history beyond its findings: how one decision was made, what other settings
+//! would have reported, and a page with all of it.
 
 pub mod counterfactual;
 pub mod explain;
+mod paragraph;
 pub mod report;
 pub mod sweep;

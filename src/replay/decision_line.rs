@@ -1,4 +1,4 @@
-//! What was decided about one denial, as a line of JSON.
+//! The line of JSON that `--decisions` writes for each denial.
 
 use serde::Serialize;
 
@@ -7,7 +7,6 @@ use crate::detection::{Row, Scale, Signal};
 use crate::engine::Handled;
 use crate::text::Text;
 
-/// What was decided about one denial.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "decision")]
 pub(super) struct DecisionLine<'a> {

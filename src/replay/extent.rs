@@ -1,18 +1,16 @@
-//! Where a JSON value ends, and what an object holds, by brackets and quotes alone: for
-//! what is not there to parse yet, or cannot be parsed.
+//! Finds the end of a JSON value by its brackets and quotes alone, where the value is not
+//! read completely yet or cannot be parsed.
 
 use memchr::{memchr, memchr_iter};
 
-/// Members without a list of records before it, after which an object is a record.
+/// An object whose first so many members hold no list of records is a record itself.
 const MAX_MEMBERS_BEFORE_RECORDS: usize = 4;
 
-/// Why the end of a value was not found.
 pub(super) enum NoEnd {
-    /// It is longer than a record may be.
+    /// The value is longer than a record may be.
     TooLong,
-    /// The stream ends before it.
     StreamEnds,
-    /// A line ends inside a text, which JSON does not allow.
+    /// A newline inside a string, which JSON does not allow.
     BrokenText,
 }
 
@@ -23,7 +21,7 @@ pub(super) fn line_with_a_value(bytes: &[u8]) -> Option<usize> {
         .find(|at| matches!(bytes.get(*at), Some(b'{' | b'[')))
 }
 
-/// Whether an object's first members lead to a list of records. None if `json` ends
+/// Whether an object's first members lead to a list of records. `None` if `json` ends
 /// before that is known.
 pub(super) fn holds_records(json: &[u8]) -> Option<bool> {
     let mut at = 1;
@@ -69,9 +67,10 @@ pub(super) fn is_records_key(key: &[u8]) -> bool {
     matches!(key, b"Records" | b"Events")
 }
 
-/// The extent of one JSON value, found by its brackets and quotes alone.
+/// A search for the end of one JSON value, which may arrive in several pieces.
 #[derive(Default)]
 pub(super) struct Extent {
+    /// Bytes of the value so far.
     pub(super) length: usize,
     depth: u64,
     in_text: bool,
@@ -80,7 +79,7 @@ pub(super) struct Extent {
 }
 
 impl Extent {
-    /// Takes more of the text, from where it stopped. None if the value goes on.
+    /// Continues with the bytes after those seen so far. `None` if the value goes on.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Option<Result<(), NoEnd>> {
         for byte in bytes {
             if self.in_text {
@@ -121,7 +120,7 @@ impl Extent {
         None
     }
 
-    /// Whether the value is whole if nothing follows.
+    /// Whether the value is complete if the stream ends here, as a number may be.
     pub(super) fn ends_with_stream(&self) -> bool {
         self.in_literal && self.depth == 0
     }

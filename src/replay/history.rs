@@ -1,8 +1,8 @@
-//! Denials in the order of event time, however many they are: sorted in pieces that fit
-//! into memory, kept in a temporary file, and merged as they are read.
+//! Sorts any number of denials by event time: in pieces that fit into memory, which are kept
+//! in a temporary file and merged when they are read.
 //!
-//! A denial takes some 130 bytes there. In memory are one piece, one block of each piece in
-//! the file, and the principals.
+//! A denial takes some 130 bytes in the file. Memory holds one piece, one block of each piece
+//! in the file, and the principals.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
@@ -14,13 +14,14 @@ use jiff::Timestamp;
 
 use super::packed::{Packed, after_key, by_key, pack, unpack};
 use crate::cloudtrail::{Denial, Principal};
+use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
 
-/// Bytes of denials sorted at once.
+/// Bytes of denials that are sorted in memory.
 const PIECE_BYTES: usize = 32 << 20;
-/// Bytes of a piece that are read at once.
+/// Bytes of a piece for one read or write of the file.
 const BLOCK_BYTES: usize = 128 << 10;
 
-/// All denials of a replay, by event time, then event id, then as they came.
+/// The denials of a replay, by event time, then event id, then the order of the input.
 pub struct History {
     principals: Vec<Arc<Principal>>,
     spilled: Option<Spilled>,
@@ -29,10 +30,10 @@ pub struct History {
     period: Option<(Timestamp, Timestamp)>,
 }
 
-/// Pieces that did not fit into memory, each sorted.
+/// Sorted pieces that did not fit into memory.
 struct Spilled {
     file: Mutex<File>,
-    /// Where each begins and ends.
+    /// Start and end of each piece in the file.
     pieces: Vec<(u64, u64)>,
 }
 
@@ -40,11 +41,11 @@ struct Spilled {
 #[derive(Default)]
 struct Piece {
     bytes: Vec<u8>,
-    /// Where each begins and ends.
+    /// Start and end of each denial in `bytes`.
     places: Vec<(u32, u32)>,
 }
 
-/// Takes denials in the order in which they are read.
+/// Takes denials in any order.
 #[derive(Default)]
 pub struct Collector {
     principals: Principals,
@@ -62,12 +63,11 @@ struct Principals {
 }
 
 impl Collector {
-    /// One that sorts so many bytes at once.
+    /// For tests of small pieces.
     pub fn with_pieces_of(bytes: usize) -> Self {
         Self { piece_bytes: Some(bytes), ..Self::default() }
     }
 
-    /// Takes one denial.
     pub fn push(&mut self, denial: &Denial) -> Result<(), HistoryError> {
         let principal = self.principals.number(denial.principal());
         let bytes = &mut self.piece.bytes;
@@ -85,7 +85,6 @@ impl Collector {
         Ok(())
     }
 
-    /// All that were taken, in order.
     pub fn finish(mut self) -> History {
         self.piece.sort();
         History {
@@ -101,7 +100,7 @@ impl Collector {
         self.piece.sort();
         let spilled = match &mut self.spilled {
             Some(spilled) => spilled,
-            // Without a name: it goes when the process ends, however that ends.
+            // A file without a name is deleted when the process ends, however it ends.
             none => {
                 none.insert(Spilled { file: Mutex::new(tempfile::tempfile()?), pieces: Vec::new() })
             }
@@ -152,39 +151,50 @@ impl Piece {
 
     fn sort(&mut self) {
         let mut places = std::mem::take(&mut self.places);
-        // What is equal stays in the order in which it came.
+        // A stable sort: denials of the same key stay in the order of the input.
         places.sort_by(|a, b| by_key(self.record(*a), self.record(*b)));
         self.places = places;
     }
 }
 
 impl History {
-    /// How many denials there are.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Times of the first and of the last denial.
+    /// Times of the first and the last denial. `None` without denials.
     pub fn period(&self) -> Option<(Timestamp, Timestamp)> {
         self.period
     }
 
-    /// Every principal, as each was first seen.
+    /// Days between the first and the last denial.
+    pub fn days(&self) -> f64 {
+        self.period.map_or(0.0, |(first, last)| {
+            last.duration_since(first).as_secs_f64() / SECONDS_PER_DAY as f64
+        })
+    }
+
+    /// The week in which a time lies, counted from 0 at the first denial.
+    pub fn week_of(&self, time: Timestamp) -> i64 {
+        self.period
+            .map_or(0, |(first, _)| (time.as_second() - first.as_second()) / SECONDS_PER_WEEK)
+    }
+
+    /// All principals, in the order of their first denials in the input.
     pub fn principals(&self) -> &[Arc<Principal>] {
         &self.principals
     }
 
-    /// All denials in order. Several threads may read at a time.
+    /// All denials in order. Several threads may read at the same time.
     pub fn denials(&self) -> Result<Denials<'_>, HistoryError> {
         self.denials_of(|_| true)
     }
 
-    /// Those of some principals.
+    /// The denials of some principals, in order.
     pub fn denials_of(
         &self,
         wanted: impl Fn(&Principal) -> bool,
@@ -207,22 +217,19 @@ impl History {
 /// Why a history cannot be read back.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// The temporary file failed.
     #[error("the temporary file: {0}")]
     File(#[from] io::Error),
-    /// It does not hold what was written.
     #[error("the temporary file was changed: {0}")]
     Packed(#[from] postcard::Error),
 }
 
-/// Denials in order.
 pub struct Denials<'a> {
     history: &'a History,
     wanted: Vec<bool>,
     heads: BinaryHeap<Head<'a>>,
 }
 
-/// The next denial of a piece, and where the others are.
+/// The next denial of a piece, and the rest of the piece.
 struct Head<'a> {
     piece: usize,
     rest: Rest<'a>,
@@ -230,7 +237,7 @@ struct Head<'a> {
 }
 
 enum Rest<'a> {
-    /// Denials taken of the piece in memory.
+    /// How many denials of the piece in memory were taken.
     InMemory(usize),
     Spilled(BufReader<Section<'a>>),
 }
@@ -281,8 +288,8 @@ impl Iterator for Denials<'_> {
 }
 
 impl Ord for Head<'_> {
-    /// The greatest is taken first: the earliest denial, and of equal ones that of the
-    /// piece that was read first.
+    /// The heap takes the greatest first: the earliest denial, and of equal ones that of the
+    /// piece that was collected first.
     fn cmp(&self, other: &Self) -> Ordering {
         by_key(&other.record, &self.record).then(other.piece.cmp(&self.piece))
     }

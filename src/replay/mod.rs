@@ -1,5 +1,6 @@
-//! `rattle replay`: the detector over CloudTrail log files, with states in memory.
+//! `rattle replay`: the engine over CloudTrail log files, with states in memory.
 
+mod buffer;
 mod decision_line;
 mod extent;
 pub mod history;
@@ -17,8 +18,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::task::{Context, Poll, Waker};
 
+use futures_util::future::FutureExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -34,100 +35,91 @@ use crate::text::Text;
 use decision_line::DecisionLine;
 use history::{Collector, History, HistoryError};
 use sources::Unreadable;
-use summary::{Rejection, Summary};
+use summary::{RejectedInput, Summary};
 
-/// In which order denials are handled.
+/// The order in which denials are delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// By event time, then event id, of all input together.
+    /// By event time, then event id, over all of the input.
     #[default]
     EventTime,
-    /// As they are read. A denial's age is then how far it lies behind the newest one of
-    /// its principal.
+    /// As they are read. The age of a denial is how far it lies behind the newest one of its
+    /// principal.
     Arrival,
 }
 
 /// How findings are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Each as its e-mail.
+    /// Each finding as its e-mail.
     #[default]
     Text,
-    /// Each as one line of JSON.
+    /// Each finding as one line of JSON.
     JsonLines {
         /// Whether each denial gets a line too.
         decisions: bool,
     },
 }
 
-/// What a command reads.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
-    /// Files, folders, `-`.
+    /// Files, folders, or `-` for standard input.
     pub paths: Vec<PathBuf>,
     /// Whether malformed input stops the run.
     pub strict: bool,
-    /// Threads that parse; by default as many as the machine runs at a time.
+    /// Threads that parse; by default one for each core.
     pub threads: Option<NonZeroUsize>,
 }
 
-/// What a replay is asked to do.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// What it reads.
     pub input: Input,
-    /// In which order denials are handled.
     pub order: Order,
-    /// How findings are written.
     pub format: Format,
 }
 
 /// Why a replay stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// A file or folder cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    /// Malformed input, under `strict`.
+    /// Malformed input, if the input is read strictly.
     #[error("{0}")]
-    Malformed(Rejection),
-    /// The detector gave up on a denial.
+    Malformed(RejectedInput),
     #[error(transparent)]
     Engine(#[from] EngineError<Infallible, Infallible>),
-    /// The denials cannot be sorted.
+    /// Does not happen: neither the store nor the sink of a replay waits for anything.
+    #[error("a delivery waited, which it cannot do in a replay")]
+    Waited,
     #[error("the denials cannot be sorted: {0}")]
     History(#[from] HistoryError),
-    /// Findings cannot be written.
     #[error("output cannot be written: {0}")]
     Output(#[from] io::Error),
 }
 
-/// What a replay tells while it runs.
+/// Follows the progress of a run.
 pub trait Watcher {
-    /// The inputs were found, that many bytes in all. `read` counts the bytes read so far.
+    /// The input was found and has that many bytes. `read` counts the bytes read so far.
     fn begins(&mut self, bytes: u64, read: &Arc<AtomicU64>);
-    /// More of them was read.
+    /// More of the input was read.
     fn reads(&mut self);
-    /// Something cannot be used.
-    fn rejects(&mut self, rejection: &Rejection);
+    fn rejects(&mut self, rejected: &RejectedInput);
 }
 
-/// Reads all of the input and brings its denials into the order of event time. Those of
-/// ignored principals are left out.
+/// Reads all of the input and sorts its denials by event time. Those of ignored principals
+/// are left out. The summary counts what was read; deliveries are still to be counted.
 pub fn history(
     input: &Input,
     settings: &Settings,
-    summary: &mut Summary,
     watcher: &mut impl Watcher,
-) -> Result<History, ReplayError> {
+) -> Result<(History, Summary), ReplayError> {
     let mut collector = Collector::default();
-    reading::read(input, &settings.ignored, summary, watcher, |_, denial| {
-        Ok(collector.push(&denial)?)
-    })?;
-    Ok(collector.finish())
+    let summary =
+        reading::read(input, &settings.ignored, watcher, |_, denial| Ok(collector.push(&denial)?))?;
+    Ok((collector.finish(), summary))
 }
 
-/// The state of each principal after the whole history, in the order of their keys.
+/// The state of each principal after the whole history, sorted by key.
 pub fn states(history: &History, settings: &Settings) -> Result<Vec<StoredState>, ReplayError> {
     let engine = in_memory(settings);
     for denial in history.denials()? {
@@ -136,7 +128,36 @@ pub fn states(history: &History, settings: &Settings) -> Result<Vec<StoredState>
     Ok(engine.into_store().into_states())
 }
 
-/// The detector with its states in memory.
+/// Replays the input and writes the findings to `output`.
+pub fn replay(
+    options: &Options,
+    settings: &Settings,
+    output: &mut impl Write,
+    watcher: &mut impl Watcher,
+) -> Result<Summary, ReplayError> {
+    let mut replay = Replay { engine: in_memory(settings), format: options.format, output };
+    let mut summary = match options.order {
+        Order::Arrival => {
+            let mut newest = NewestTimes::default();
+            let ignored = &settings.ignored;
+            reading::read(&options.input, ignored, watcher, |summary, denial| {
+                let arrived = newest.arrival(&denial);
+                replay.deliver(summary, &Delivery { denial: &denial, arrived })
+            })?
+        }
+        Order::EventTime => {
+            let (history, mut summary) = history(&options.input, settings, watcher)?;
+            for denial in history.denials()? {
+                replay.deliver(&mut summary, &Delivery::on_time(&denial?))?;
+            }
+            summary
+        }
+    };
+    replay.output.flush()?;
+    summary.principals = replay.engine.store().len() as u64;
+    Ok(summary)
+}
+
 pub(crate) fn in_memory(settings: &Settings) -> Engine<MemoryStore, LeftToCaller> {
     Engine::new(MemoryStore::default(), LeftToCaller, settings.clone())
 }
@@ -145,42 +166,17 @@ pub(crate) fn deliver(
     engine: &Engine<MemoryStore, LeftToCaller>,
     delivery: &Delivery<'_>,
 ) -> Result<Handled, ReplayError> {
-    Ok(at_once(engine.handle(delivery)).map_err(|failed| failed.error)?)
+    Ok(at_once(engine.handle(delivery))?.map_err(|failed| failed.error)?)
 }
 
-/// Replays the input and writes what it finds to `output`.
-pub fn replay(
-    options: &Options,
-    settings: &Settings,
-    output: &mut impl Write,
-    watcher: &mut impl Watcher,
-) -> Result<Summary, ReplayError> {
-    let mut summary = Summary::default();
-    let mut replay = Replay { engine: in_memory(settings), format: options.format, output };
-    match options.order {
-        Order::Arrival => {
-            let mut newest = HashMap::new();
-            reading::read(
-                &options.input,
-                &settings.ignored,
-                &mut summary,
-                watcher,
-                |summary, denial| {
-                    let arrived = arrival(&mut newest, &denial);
-                    replay.deliver(summary, &Delivery { denial: &denial, arrived })
-                },
-            )?;
-        }
-        Order::EventTime => {
-            let history = history(&options.input, settings, &mut summary, watcher)?;
-            for denial in history.denials()? {
-                replay.deliver(&mut summary, &Delivery::on_time(&denial?))?;
-            }
-        }
-    }
-    replay.output.flush()?;
-    summary.principals = replay.engine.store().len() as u64;
-    Ok(summary)
+/// The result of a future that waits for nothing, as those of a store in memory do.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Result<T, ReplayError> {
+    future.now_or_never().ok_or(ReplayError::Waited)
+}
+
+/// Threads to run: as many as were asked for, or one for each core.
+pub(crate) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
 struct Replay<'a, W> {
@@ -196,7 +192,7 @@ impl<W: Write> Replay<'_, W> {
         delivery: &Delivery<'_>,
     ) -> Result<(), ReplayError> {
         let handled = deliver(&self.engine, delivery)?;
-        summary.deliver(&handled);
+        summary.record_handled(&handled);
         if self.format == (Format::JsonLines { decisions: true }) {
             self.write_line(&DecisionLine::of(delivery.denial, &handled))?;
         }
@@ -214,14 +210,14 @@ impl<W: Write> Replay<'_, W> {
                 let line = settings.machine_format.body(finding, &deployment);
                 writeln!(self.output, "{}", line.map_err(io::Error::from)?)?;
             }
-            // No alert of it would be sent; the summary counts it.
+            // A held finding is not sent; the summary counts it.
             Format::Text if finding.repeats => {}
             Format::Text => {
                 let email = Email::about(finding, &deployment);
                 write!(self.output, "Subject: {}\n\n{}\n", email.subject, email.body)?;
             }
         }
-        // Whoever reads along gets each finding when it is found.
+        // Standard input may be a live stream: a finding must not wait for the next one.
         self.output.flush()?;
         Ok(())
     }
@@ -233,26 +229,17 @@ impl<W: Write> Replay<'_, W> {
     }
 }
 
-/// Threads to run: as many as were asked for, or as the machine runs at a time.
-pub(crate) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
-    asked.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
-}
+/// The time of the newest denial of each principal, by key.
+#[derive(Default)]
+struct NewestTimes(HashMap<Text, Timestamp>);
 
-/// The result of a future that waits for nothing, as those of a store in memory do.
-pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
-            return result;
-        }
+impl NewestTimes {
+    /// When a denial arrived in a log without times of arrival: not before the newest denial of
+    /// its principal that was read until then.
+    fn arrival(&mut self, denial: &Denial) -> Timestamp {
+        let key = denial.principal().key().clone();
+        let newest = self.0.entry(key).or_insert(denial.time());
+        *newest = denial.time().max(*newest);
+        *newest
     }
-}
-
-/// When a denial arrived in a log without times of arrival: not before the newest denial of
-/// its principal that was read until then.
-fn arrival(newest: &mut HashMap<Text, Timestamp>, denial: &Denial) -> Timestamp {
-    let newest = newest.entry(denial.principal().key().clone()).or_insert(denial.time());
-    *newest = denial.time().max(*newest);
-    *newest
 }

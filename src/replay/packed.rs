@@ -1,4 +1,4 @@
-//! A denial in some 130 bytes: what it is sorted by, then the rest.
+//! Packs a denial into some 130 bytes: the sort key, then the rest.
 
 use std::cmp::Ordering;
 use std::io;
@@ -16,12 +16,14 @@ use crate::text::Text;
 const TIME_BYTES: usize = 12;
 const KEY_BYTES: usize = TIME_BYTES + 2;
 
-/// What follows the sort key of a packed denial.
+/// The rest of a packed denial, after its sort key.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Packed<'a> {
+    /// An index into the principals of the history.
     pub(super) principal: u32,
     #[serde(borrow)]
     region: Option<&'a str>,
+    /// Bucket, name and suffix of each.
     #[serde(borrow)]
     secrets: Vec<(u16, &'a str, Option<&'a str>)>,
     source_ip: Option<&'a str>,
@@ -30,7 +32,7 @@ pub(super) struct Packed<'a> {
     policy_arn: Option<&'a str>,
 }
 
-/// Seconds, nanoseconds, the event id with its length; then the rest.
+/// Appends the sort key (seconds, nanoseconds, length of the event id, event id) and the rest.
 pub(super) fn pack(bytes: &mut Vec<u8>, denial: &Denial, principal: u32) -> io::Result<()> {
     let id = denial.event_id().as_str();
     let id_length = u16::try_from(id.len()).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! The files of a replay: folders walked in order, gzip recognised by content.
+//! Finds and opens the files of a replay. Gzip is recognised by content, not by name.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -15,21 +15,17 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const READ_BUFFER_BYTES: usize = 64 << 10;
 const STANDARD_INPUT: &str = "-";
 
-/// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Standard input.
     StandardInput,
-    /// A file.
     File {
-        /// Where it is.
         path: PathBuf,
-        /// Its size in bytes, packed as it is; 0 if it has none.
+        /// In bytes, compressed if the file is; 0 for a pipe.
         size: u64,
     },
 }
 
-/// Why an input cannot be read. It stops the run.
+/// Why a file or folder cannot be read. This stops the run.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}: {what}")]
 pub struct Unreadable {
@@ -38,8 +34,7 @@ pub struct Unreadable {
 }
 
 impl Source {
-    /// What `paths` name: `-`, files, and all files in folders, those in the order of
-    /// their names.
+    /// Standard input for `-`, and the files named or in folders, which are sorted by name.
     pub fn find(paths: &[PathBuf]) -> Result<Vec<Self>, Unreadable> {
         let mut sources = Vec::new();
         for path in paths {
@@ -50,7 +45,7 @@ impl Source {
             for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
                 let entry = entry.map_err(|error| Unreadable::walking(path, &error))?;
                 let file_type = entry.file_type();
-                // A pipe that was named is read; one that was found would wait for ever.
+                // A pipe is read if it was named; one found in a folder might never end.
                 if file_type.is_file() || (entry.depth() == 0 && !file_type.is_dir()) {
                     let size = entry.metadata().map_or(0, |metadata| metadata.len());
                     sources.push(Self::File { path: entry.into_path(), size });
@@ -60,7 +55,7 @@ impl Source {
         Ok(sources)
     }
 
-    /// Name to show.
+    /// Its printable name.
     pub fn name(&self) -> String {
         match self {
             Self::StandardInput => "standard input".to_owned(),
@@ -68,7 +63,7 @@ impl Source {
         }
     }
 
-    /// Its size in bytes, 0 if it is not known.
+    /// In bytes; 0 if it is not known.
     pub fn size(&self) -> u64 {
         match self {
             Self::StandardInput => 0,
@@ -76,7 +71,7 @@ impl Source {
         }
     }
 
-    /// Opens it for reading its text, unpacked.
+    /// Opens it for reading, decompressed. `progress` counts the bytes read from the source.
     pub fn open(&self, progress: &Arc<AtomicU64>) -> Result<Box<dyn Read>, Unreadable> {
         let opened = match self {
             Self::StandardInput => unpacked(io::stdin().lock(), progress),
@@ -87,7 +82,7 @@ impl Source {
 }
 
 impl Unreadable {
-    /// Reading failed, after `bytes` of its unpacked text.
+    /// Reading failed, after `bytes` of the decompressed text.
     pub fn reading(source: &Source, bytes: Option<u64>, error: &io::Error) -> Self {
         let after = match bytes {
             Some(bytes) => format!(" after {bytes} bytes of its text"),
@@ -126,7 +121,6 @@ fn unpacked<'a>(
     }
 }
 
-/// Counts the bytes that were read, for a progress bar.
 struct Counted<R> {
     input: R,
     progress: Arc<AtomicU64>,

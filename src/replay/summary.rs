@@ -1,4 +1,4 @@
-//! What a replay read and what came of it. The counters reconcile:
+//! What a replay read and what became of it. The counters reconcile:
 //! `records_read = counted + duplicate + saturated + ignored + rejected`.
 
 use std::fmt;
@@ -13,60 +13,51 @@ use crate::disposition::Disposition;
 use crate::engine::Handled;
 use crate::wording::plural;
 
-/// Rejections kept with their places. Further ones are counted.
+/// Rejected inputs that are listed. Further ones are only counted.
 const MAX_REJECTIONS: usize = 1000;
 
-/// Counters of one replay.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(tag = "type", rename = "summary")]
 pub struct Summary {
-    /// Files read, standard input among them.
+    /// Standard input is one of them.
     pub files: u64,
-    /// Records found, of any kind.
+    /// Records of any kind, and rejected inputs.
     pub records_read: u64,
-    /// Denials we watch, of principals that are not ignored.
+    /// Denials of principals that are not ignored.
     pub denials: u64,
-    /// Denials counted.
     pub counted: u64,
-    /// Of those, the ones older than the window they count in.
+    /// Counted denials that are older than the window they were counted in.
     pub late: u64,
-    /// Denials whose event id was counted before.
+    /// Denials whose event id was counted already.
     pub duplicate: u64,
-    /// Denials past 256 in one window.
+    /// Denials that were not counted because their window was full, at 256.
     pub saturated: u64,
     /// Records of other events, and denials of ignored principals.
     pub ignored: u64,
-    /// Of those, the denials of ignored principals.
+    /// Denials of ignored principals alone.
     pub ignored_by_setting: u64,
-    /// Inputs that should be records and cannot be used.
+    /// Inputs that should be records and cannot be used, listed or not.
     pub rejected: u64,
-    /// Principals with a baseline.
+    /// Principals with a state.
     pub principals: u64,
-    /// Findings.
     pub findings: u64,
-    /// Findings by severity.
     pub findings_by_severity: BySeverity,
-    /// Of these, the ones that repeat what was told of a broken workload, and are not sent.
+    /// Findings that are held, because they repeat an earlier report of a broken workload.
     pub repeated: u64,
-    /// Findings past the alerts an hour that the storm guard lets through.
+    /// Findings beyond the alerts an hour that the storm guard lets through.
     pub held_back_by_storm_guard: u64,
-    /// The rejected inputs with their places; at most 1,000.
-    pub rejections: Vec<Rejection>,
+    /// The first 1,000 of the rejected inputs.
+    pub rejections: Vec<RejectedInput>,
 }
 
-/// A count for each severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BySeverity {
-    /// Look now.
     pub high: u64,
-    /// Look today.
     pub medium: u64,
-    /// Most likely a broken workload.
     pub low: u64,
 }
 
 impl BySeverity {
-    /// Of all severities.
     pub fn all(&self) -> u64 {
         self.high + self.medium + self.low
     }
@@ -80,49 +71,48 @@ impl BySeverity {
     }
 }
 
-/// An input that cannot be used.
+/// An input that should be a record and cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rejection {
-    /// File, or standard input.
+pub struct RejectedInput {
+    /// Printable name, or `standard input`.
     pub file: String,
-    /// Line in its unpacked text, from 1.
+    /// Line in the decompressed text, from 1.
     pub line: u64,
-    /// Byte in its unpacked text, from 0.
+    /// Byte in the decompressed text, from 0.
     pub byte: u64,
-    /// What is wrong.
     pub error: String,
 }
 
-impl fmt::Display for Rejection {
+impl fmt::Display for RejectedInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: line {}, byte {}: {}", self.file, self.line, self.byte, self.error)
     }
 }
 
 impl Summary {
-    pub(super) fn ignore(&mut self, records: u64) {
+    pub(super) fn record_ignored(&mut self, records: u64) {
         self.records_read += records;
         self.ignored += records;
     }
 
-    pub(super) fn ignore_by_setting(&mut self) {
-        self.ignore(1);
+    pub(super) fn record_ignored_by_setting(&mut self) {
+        self.record_ignored(1);
         self.ignored_by_setting += 1;
     }
 
-    /// Counts a rejection. It comes back while there is room to list it.
-    pub(super) fn reject(
+    /// Counts a rejected input, and returns it if it is listed.
+    pub(super) fn record_rejected(
         &mut self,
         file: &str,
         place: Place,
         error: &Malformed,
-    ) -> Option<&Rejection> {
+    ) -> Option<&RejectedInput> {
         self.records_read += 1;
         self.rejected += 1;
         if self.rejections.len() >= MAX_REJECTIONS {
             return None;
         }
-        self.rejections.push(Rejection {
+        self.rejections.push(RejectedInput {
             file: file.to_owned(),
             line: place.line,
             byte: place.byte,
@@ -131,7 +121,7 @@ impl Summary {
         self.rejections.last()
     }
 
-    pub(crate) fn deliver(&mut self, handled: &Handled) {
+    pub(crate) fn record_handled(&mut self, handled: &Handled) {
         let sent = |disposition| u64::from(handled.sent.dispositions.count(disposition));
         self.records_read += 1;
         self.denials += 1;
@@ -154,13 +144,12 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let short = |count: u64, thing| plural(u32::try_from(count).unwrap_or(u32::MAX), thing);
         writeln!(
             f,
             "{} read from {}: {}, {} ignored, {} rejected",
-            short(self.records_read, "record"),
-            short(self.files, "file"),
-            short(self.denials, "denial"),
+            plural(self.records_read, "record"),
+            plural(self.files, "file"),
+            plural(self.denials, "denial"),
             self.ignored,
             self.rejected,
         )?;
@@ -171,10 +160,10 @@ impl fmt::Display for Summary {
             self.late,
             self.duplicate,
             self.saturated,
-            short(self.principals, "principal"),
+            plural(self.principals, "principal"),
         )?;
         if self.ignored_by_setting > 0 {
-            let denials = short(self.ignored_by_setting, "denial");
+            let denials = plural(self.ignored_by_setting, "denial");
             writeln!(f, "RATTLE_IGNORE: {denials} of ignored principals, among the ignored")?;
         }
         let unlisted = self.rejected - self.rejections.len() as u64;
@@ -182,7 +171,7 @@ impl fmt::Display for Summary {
             writeln!(f, "rejected: {unlisted} more than the {MAX_REJECTIONS} that were listed")?;
         }
         let BySeverity { high, medium, low } = self.findings_by_severity;
-        write!(f, "{}: {high} high, {medium} medium, {low} low", short(self.findings, "finding"))?;
+        write!(f, "{}: {high} high, {medium} medium, {low} low", plural(self.findings, "finding"))?;
         if self.repeated > 0 {
             write!(f, "; not sent, as they repeat what was told: {}", self.repeated)?;
         }

@@ -176,8 +176,7 @@ fn a_history_reads_what_a_replay_reads() {
         ..Input::default()
     };
     let settings = rattle::settings::Settings::read([]).unwrap();
-    let mut summary = rattle::replay::summary::Summary::default();
-    let history = history(&input, &settings, &mut summary, &mut Silent).unwrap();
+    let (history, _) = history(&input, &settings, &mut Silent).unwrap();
     let replayed = replay(project_file("events"));
     assert_eq!(history.len(), replayed.summary.denials);
 }

@@ -1,18 +1,17 @@
 //! Denials and replays for the tests.
 
-use std::future::Future as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::task::{Context, Poll, Waker};
 
+use futures_util::future::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use rattle::cloudtrail::{Delivery, Denial, Record};
 use rattle::detection::Finding;
 use rattle::engine::{Engine, Handled};
-use rattle::replay::summary::{Rejection, Summary};
+use rattle::replay::summary::{RejectedInput, Summary};
 use rattle::replay::{Format, Input, Options, Watcher};
 use rattle::settings::Settings;
 use rattle::sink::LeftToCaller;
@@ -88,12 +87,8 @@ impl InMemory {
 
     /// Delivers a denial that is so old on arrival.
     pub fn deliver(&self, denial: &Denial, age: SignedDuration) -> Handled {
-        let delivery = Delivery { denial, arrived: denial.time() + age };
-        let mut handling = std::pin::pin!(self.0.handle(&delivery));
-        match handling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(handled) => handled.unwrap(),
-            Poll::Pending => panic!("memory waits for nothing"),
-        }
+        // A store in memory waits for nothing.
+        self.0.handle(&aged(denial, age)).now_or_never().unwrap().unwrap()
     }
 }
 
@@ -160,7 +155,7 @@ pub struct Silent;
 impl Watcher for Silent {
     fn begins(&mut self, _: u64, _: &Arc<AtomicU64>) {}
     fn reads(&mut self) {}
-    fn rejects(&mut self, _: &Rejection) {}
+    fn rejects(&mut self, _: &RejectedInput) {}
 }
 
 /// Runs `rattle` with this input on its standard input.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use rattle::replay::summary::Rejection;
+use rattle::replay::summary::RejectedInput;
 use rattle::replay::{Format, Input, Options, Watcher, replay};
 use rattle::settings::Settings;
 use rattle_scoreboard::attack::Attack;
@@ -114,7 +114,7 @@ impl Watcher for Rejected {
 
     fn reads(&mut self) {}
 
-    fn rejects(&mut self, _: &Rejection) {
+    fn rejects(&mut self, _: &RejectedInput) {
         self.0 += 1;
     }
 }

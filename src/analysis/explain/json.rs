@@ -1,15 +1,12 @@
-//! The explanation for machines: every number reads back to the one that was computed.
+//! The explanation for programs. Every number reads back to the one that was computed.
 
 use serde::Serialize;
 
-use super::Explanation;
+use super::{Explanation, start};
 use crate::cloudtrail::secret::Secret;
-use crate::detection::state::Episode;
-use crate::detection::{Outcome, Row, Scale, Signal, Verdict, Window};
+use crate::detection::{Outcome, Row, Scale, Signal, Verdict};
 use crate::text::Text;
-use crate::wording::utc;
 
-/// Name of the schema.
 const SCHEMA: &str = "rattle.explanation/1";
 
 #[derive(Serialize)]
@@ -80,7 +77,7 @@ struct Turned {
 }
 
 impl Explanation {
-    /// As one line of JSON, schema `rattle.explanation/1`.
+    /// One line of JSON, without its end.
     pub fn to_json(&self) -> serde_json::Result<String> {
         let principal = self.denial.principal();
         serde_json::to_string(&Line {
@@ -115,16 +112,6 @@ impl Explanation {
         })
     }
 
-    /// The six rows, denials first.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.handled.assessment.rows().iter()
-    }
-
-    /// Whether a signal was looked at.
-    pub(super) fn looks_at(&self, signal: Signal) -> bool {
-        signal == Signal::Denials || self.names_a_new_secret
-    }
-
     fn row_fields(&self, row: &Row) -> RowFields {
         let signal = self.policy.of(row.axis.signal);
         let scale = row.axis.scale as usize;
@@ -156,20 +143,4 @@ impl Explanation {
             reported: episode.alert_count,
         }
     }
-
-    /// An episode as it was before this decision.
-    pub(super) fn episode(&self, signal: Signal) -> &Episode {
-        &self.state.episodes[signal as usize]
-    }
-
-    /// Whether it was open then: that of secrets covers the denials too.
-    pub(super) fn episode_is_open(&self, signal: Signal) -> bool {
-        let is_open = |signal| self.episode(signal).is_open(self.state.window, &self.policy);
-        is_open(signal) || (signal == Signal::Denials && is_open(Signal::Secrets))
-    }
-}
-
-/// When a window begins.
-pub(super) fn start(window: Window) -> String {
-    utc(window.start_on(Scale::FiveMinutes))
 }

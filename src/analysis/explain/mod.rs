@@ -1,8 +1,7 @@
-//! `rattle explain`: the explanation of one decision, made by the detector itself.
+//! `rattle explain`: the explanation of one decision.
 //!
-//! The history of one principal is replayed up to the delivery in question. What it was
-//! decided on, the state after it was received, is read from the store, and decided again;
-//! nothing is computed here.
+//! The history of one principal is replayed up to the delivery in question, which is then
+//! received and decided once more, on its own. This module has no scoring of its own.
 
 mod json;
 mod text;
@@ -14,7 +13,10 @@ use jiff::Timestamp;
 use crate::analysis::counterfactual::{Case, Counterfactual};
 use crate::cloudtrail::{Delivery, Denial, Principal};
 use crate::detection::decision::names_a_new_secret;
-use crate::detection::{Assessment, Decision, Policy, PrincipalState, Signal, decide};
+use crate::detection::state::Episode;
+use crate::detection::{
+    Assessment, Decision, Policy, PrincipalState, Row, Scale, Signal, Window, decide,
+};
 use crate::engine::Handled;
 use crate::replay::history::History;
 use crate::replay::{ReplayError, at_once, deliver, in_memory};
@@ -22,73 +24,67 @@ use crate::settings::Settings;
 use crate::store::memory::MemoryStore;
 use crate::store::{Store as _, StoredState};
 use crate::text::Text;
+use crate::wording::utc;
 
+/// Principals listed where a name is ambiguous.
 const MAX_NAMED: usize = 10;
 
-/// Which decision is meant.
+/// The decision to explain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// The one that raised this finding.
+    /// The one that raised the finding with this id.
     Finding(String),
-    /// The last one at or before that time.
+    /// The last one at or before this time.
     At(Timestamp),
-    /// The one that raised the newest finding; the last one if there is none.
+    /// The one that raised the newest finding; without findings the last one.
     Newest,
 }
 
-/// Why there is nothing to explain.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
-    /// The replay failed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
-    /// No denial is that principal's.
     #[error("no denial in this history is by \"{0}\"; its key, ARN or name is looked for")]
     NoPrincipal(Text),
-    /// Several principals have that name.
     #[error("\"{name}\" may be any of these; give one key:\n{}", .keys.join("\n"))]
     Ambiguous {
-        /// What was asked for.
         name: Text,
-        /// Their keys.
+        /// Keys and labels of the principals.
         keys: Vec<String>,
     },
-    /// No delivery raised it.
     #[error(
         "no finding of this history has the id \"{0}\"; it needs the same settings, and the \
          history from the principal's first denial on"
     )]
     NoFinding(Text),
-    /// The history begins later.
+    /// With the time of the first denial.
     #[error("the first denial of this principal is later than that, at {0}")]
     TooEarly(Timestamp),
 }
 
-/// What one delivery was decided on, and what was decided.
+/// One decision with everything it depended on.
 #[derive(Debug)]
 pub struct Explanation {
-    /// The delivery.
     pub denial: Denial,
-    /// Deliveries of its principal up to this one.
+    /// Number of this delivery among those of its principal, from 1.
     pub delivery: u64,
-    /// What the detector says it led to.
+    /// The result of the replay.
     pub handled: Handled,
-    /// The state after it was received, which was decided on.
+    /// The state after the denial was received, on which the decision was made.
     pub state: PrincipalState,
-    /// The decision.
     pub decision: Decision,
     /// Whether the call named a secret that is new to the principal.
     pub names_a_new_secret: bool,
-    /// What would have turned the decision, by signal.
+    /// The nearest changes that would have reversed the decision, by signal.
     pub turned: [Counterfactual; 2],
-    /// What is reported if only the threshold of the reported signal is raised so far that
-    /// this signal is not.
+    /// The signal that is reported instead if the threshold of the reported one is raised just
+    /// far enough to silence it.
     pub instead: Option<Signal>,
-    /// What decided.
     pub policy: Policy,
 }
 
-/// Explains one decision about `principal`, which may be left out with the id of a finding.
+/// Explains one decision about a principal, given by key, ARN or name. The id of a finding
+/// needs no principal.
 pub fn explain(
     history: &History,
     settings: &Settings,
@@ -131,13 +127,35 @@ pub fn explain(
     match (found, moment, first) {
         (Some(found), _, _) => {
             let policy = engine.policy_for(&found.denial);
-            Ok(found.explanation(&policy))
+            Ok(found.explanation(&policy)?)
         }
         (None, Moment::At(_), Some(first)) => Err(ExplainError::TooEarly(first)),
         (None, Moment::Finding(id), _) => Err(ExplainError::NoFinding(Text::new(id, 64))),
         (None, _, _) => {
             Err(ExplainError::NoPrincipal(Text::new(principal.unwrap_or("anyone"), 64)))
         }
+    }
+}
+
+impl Explanation {
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.handled.assessment.rows().iter()
+    }
+
+    /// Whether the decision looked at a signal: at secrets only if the call names a new one.
+    fn looks_at(&self, signal: Signal) -> bool {
+        signal == Signal::Denials || self.names_a_new_secret
+    }
+
+    /// An episode as it was before the decision.
+    fn episode(&self, signal: Signal) -> &Episode {
+        &self.state.episodes[signal as usize]
+    }
+
+    /// Whether it was open before the decision. An episode of secrets covers denials too.
+    fn episode_is_open(&self, signal: Signal) -> bool {
+        let is_open = |signal| self.episode(signal).is_open(self.state.window, &self.policy);
+        is_open(signal) || (signal == Signal::Denials && is_open(Signal::Secrets))
     }
 }
 
@@ -149,10 +167,10 @@ struct Explained {
 }
 
 impl Explained {
-    fn explanation(self, policy: &Policy) -> Explanation {
+    fn explanation(self, policy: &Policy) -> Result<Explanation, ReplayError> {
         let Self { number, before, denial, handled } = self;
         let store = MemoryStore::holding(before);
-        let Ok(received) = at_once(store.receive(&Delivery::on_time(&denial), policy));
+        let Ok(received) = at_once(store.receive(&Delivery::on_time(&denial), policy))?;
         let state = received.stored.state;
         let assessment = Assessment::of(&state, policy);
         debug_assert_eq!(assessment, handled.assessment, "the engine saw this state");
@@ -164,7 +182,7 @@ impl Explained {
             let threshold = turned[signal as usize].threshold?;
             Some(case.report_at(signal, threshold)?.row.axis.signal)
         });
-        Explanation {
+        Ok(Explanation {
             names_a_new_secret: names_a_new_secret(&state, &denial),
             delivery: number,
             policy: policy.clone(),
@@ -174,12 +192,12 @@ impl Explained {
             state,
             turned,
             instead,
-        }
+        })
     }
 }
 
-/// The key of the one principal that `name` means: its key, with or without the account,
-/// its ARN, that of one of its sessions, or its name.
+/// The key of the principal with this key (with or without its account), name or ARN, of a
+/// session or not.
 fn key_of(history: &History, name: &str) -> Result<Text, ExplainError> {
     let session = name.rsplit('/').next().map(|session| Text::new(session, usize::MAX));
     let means = |principal: &Principal| {
@@ -207,4 +225,9 @@ fn key_of(history: &History, name: &str) -> Result<Text, ExplainError> {
                 .collect(),
         }),
     }
+}
+
+/// When a window begins, in UTC.
+fn start(window: Window) -> String {
+    utc(window.start_on(Scale::FiveMinutes))
 }

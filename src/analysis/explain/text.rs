@@ -1,13 +1,11 @@
-//! The explanation for reading.
+//! The explanation for people.
 
 use std::fmt::{self, Write as _};
 
-use super::Explanation;
-use super::json::start;
+use super::{Explanation, start};
+use crate::analysis::paragraph::paragraph;
 use crate::detection::{Outcome, Report, Row, Signal, Verdict};
 use crate::wording::{history, plural};
-
-const WIDTH: usize = 92;
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,7 +150,7 @@ impl Explanation {
         )
     }
 
-    /// What would have turned the decision.
+    /// The changes that would have reversed the decision.
     fn turns(&self) -> Vec<String> {
         match &self.decision.report {
             Some(report) => vec![self.silenced(report)],
@@ -215,12 +213,4 @@ fn events(n: u32, signal: Signal) -> String {
 /// A small number in at most nine columns.
 fn digits(value: f64) -> String {
     if value >= 0.001 { format!("{value:.4}") } else { format!("{value:.1e}") }
-}
-
-fn paragraph(f: &mut fmt::Formatter<'_>, words: &str) -> fmt::Result {
-    let options = textwrap::Options::new(WIDTH).initial_indent("  ").subsequent_indent("  ");
-    for line in textwrap::wrap(words, options.break_words(false)) {
-        writeln!(f, "{line}")?;
-    }
-    Ok(())
 }

@@ -1,5 +1,5 @@
-//! Charts as SVG. Colours are stand-ins that the page's style sheet replaces, once for light
-//! and once for dark; no text of a record gets in here.
+//! Charts as SVG. The style sheet of the page replaces their colours, for light and for dark.
+//! No text of a record is part of a chart.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{Bin, Week};
+use super::{Bin, WeekOfFindings};
 use crate::detection::finding::Finding;
 use crate::detection::window::{SECONDS_PER_WEEK, WINDOW_SECONDS};
 use crate::detection::{Scale, Signal};
@@ -17,19 +17,18 @@ use crate::wording::utc;
 const SIZE: (u32, u32) = (480, 200);
 const FONT_SIZE: f64 = 18.0;
 
-/// Stand-ins, named in style.css.
+/// Placeholders that style.css replaces.
 const INK: RGBColor = RGBColor(1, 1, 1);
 const GRID: RGBColor = RGBColor(2, 2, 2);
 const COUNT: RGBColor = RGBColor(3, 3, 3);
 const BAND: RGBColor = RGBColor(4, 4, 4);
 const MARK: RGBColor = RGBColor(5, 5, 5);
 
-/// Why a chart cannot be drawn.
 type DrawError = DrawingAreaErrorKind<std::io::Error>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Counts of one signal beside their usual band, findings marked with their numbers.
+/// Counts of one signal over the band of its baseline. Findings are marked by their numbers.
 pub(super) fn principal(
     bins: &[Bin],
     signal: Signal,
@@ -38,7 +37,7 @@ pub(super) fn principal(
 ) -> Option<String> {
     let (first, last) = (bins.first()?.start, bins.last()?.start);
     let length = scale.windows() * WINDOW_SECONDS;
-    // Bars of a day need some room even if there is only one.
+    // A single bar must not fill the whole width.
     let (from, to) = (first - length, (last + 2 * length).max(first + 8 * length));
     let most = bins.iter().map(|bin| top(bin, signal)).fold(4.0, f64::max) * 1.25;
     svg(|area| {
@@ -74,14 +73,14 @@ pub(super) fn principal(
     })
 }
 
-/// Findings of each week, those of severity high filled, the others outlined.
-pub(super) fn weeks(weeks: &[Week]) -> Option<String> {
+/// Findings of each week: those of severity high filled, the others outlined.
+pub(super) fn weeks(weeks: &[WeekOfFindings]) -> Option<String> {
     let (first, last) = (weeks.first()?.start, weeks.last()?.start);
     let length = SECONDS_PER_WEEK as f64;
     let most = weeks.iter().map(|week| week.findings.all()).max()?.max(4) as f64 * 1.2;
     svg(|area| {
         let mut chart = frame(area, first as f64..last as f64 + length, most, Scale::Day)?;
-        let bar = |week: &Week, from: u64, to: u64, style: ShapeStyle| {
+        let bar = |week: &WeekOfFindings, from: u64, to: u64, style: ShapeStyle| {
             let left = week.start as f64 + length * 0.12;
             let right = week.start as f64 + length * 0.88;
             Rectangle::new([(left, from as f64), (right, to as f64)], style)
@@ -99,7 +98,7 @@ pub(super) fn weeks(weeks: &[Week]) -> Option<String> {
     })
 }
 
-/// Axes of time and count, with lines across.
+/// Axes of time and count, with horizontal lines.
 fn frame<'a>(
     area: &Area<'a>,
     time: Range<f64>,
@@ -126,7 +125,8 @@ fn frame<'a>(
     Ok(chart)
 }
 
-/// The numbers of the findings of each bin, from 1, in the chart of their signal.
+/// The numbers of this signal's findings in each bin, with the start of the bin. Numbers
+/// count the findings of both signals, from 1.
 fn marks(findings: &[Finding], signal: Signal, length: i64) -> Vec<(String, i64)> {
     let mut marks: Vec<(String, i64)> = Vec::new();
     for (number, finding) in (1..).zip(findings) {

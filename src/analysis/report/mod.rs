@@ -1,18 +1,19 @@
-//! `rattle report`: a history as one page, for reading.
+//! `rattle report`: a history as one page for people.
 //!
-//! Two passes of the detector over one history: the first finds who has findings, the second
-//! notes how those came about. Memory is bounded by the principals.
+//! The history is replayed twice: the first pass finds the principals with findings, the
+//! second collects the counts and findings of those. Memory is bounded by the principals.
 
 mod chart;
 mod page;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use crate::cloudtrail::{Delivery, Principal};
 use crate::detection::finding::Finding;
-use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
+use crate::detection::window::SECONDS_PER_WEEK;
 use crate::detection::{Assessment, Scale, Signal};
 use crate::replay::history::History;
 use crate::replay::summary::{BySeverity, Summary};
@@ -20,39 +21,39 @@ use crate::replay::{ReplayError, deliver, in_memory};
 use crate::settings::Settings;
 use crate::text::Text;
 
-/// Principals that get a part of their own.
+/// Principals with a section of their own.
 const MAX_SUBJECTS: usize = 40;
-/// Findings told of each.
+/// Findings shown of each.
 const MAX_FINDINGS: usize = 50;
-/// Principals listed by noise.
+/// Principals in the table of the noisiest.
 const MAX_NOISY: usize = 15;
-/// A history at least so long is drawn by days, a shorter one by hours.
+/// Days of history from which charts have a bar for each day instead of each hour.
 const DAYS_FROM: f64 = 3.0;
-/// Findings from which a principal with nothing but low ones is worth a glob.
+/// Low findings from which a principal that has no others is suggested for `RATTLE_IGNORE`.
 const REPEATED: u64 = 2;
 
-/// A history as a page shows it.
 #[derive(Debug)]
-pub struct Report {
+pub struct HistoryReport {
     period: Option<(Timestamp, Timestamp)>,
     summary: Summary,
+    /// What a bar of the charts stands for.
     scale: Scale,
-    weeks: Vec<Week>,
-    loudest: Vec<Noise>,
+    weeks: Vec<WeekOfFindings>,
+    noisiest: Vec<Noise>,
     ignores: Vec<Noise>,
     subjects: Vec<Subject>,
     /// Principals with findings that are not among the subjects.
     further: usize,
 }
 
-/// Findings of one week.
 #[derive(Clone, Copy, Debug)]
-struct Week {
+struct WeekOfFindings {
+    /// Epoch seconds.
     start: i64,
     findings: BySeverity,
 }
 
-/// How much is heard of one principal.
+/// How many denials and findings one principal has.
 #[derive(Clone, Debug)]
 struct Noise {
     key: Text,
@@ -62,7 +63,7 @@ struct Noise {
     findings: BySeverity,
 }
 
-/// A principal with findings.
+/// A principal with findings, in detail.
 #[derive(Debug)]
 struct Subject {
     noise: Noise,
@@ -71,75 +72,84 @@ struct Subject {
     findings: Vec<Finding>,
 }
 
-/// One day, or one hour, with a denial.
+/// A day, or an hour, with a denial: the counts at its end beside the baselines.
 #[derive(Clone, Copy, Debug)]
 struct Bin {
+    /// Epoch seconds.
     start: i64,
-    /// By signal.
+    /// By signal, as the two below.
     counts: [u32; 2],
     mean: [f64; 2],
     sd: [f64; 2],
 }
 
-/// Looks at a history. `summary` tells what was read, and gets what came of it.
+/// Reports on a history. `summary` has counted what was read of it, and counts the deliveries
+/// here.
 pub fn report(
     history: &History,
     settings: &Settings,
     mut summary: Summary,
-) -> Result<Report, ReplayError> {
-    let mut noise: BTreeMap<Text, Noise> = BTreeMap::new();
-    let mut findings_at: BTreeMap<i64, BySeverity> = BTreeMap::new();
-    let start = history.period().map_or(0, |(first, _)| first.as_second());
-    let engine = in_memory(settings);
-    for denial in history.denials()? {
-        let denial = denial?;
-        let handled = deliver(&engine, &Delivery::on_time(&denial))?;
-        summary.deliver(&handled);
-        let principal = denial.principal();
-        let noise = noise.entry(principal.key().clone()).or_insert_with(|| Noise::of(principal));
-        noise.denials += 1;
-        if let Some(finding) = &handled.finding {
-            noise.findings.add(finding.severity);
-            let week = (denial.time().as_second() - start) / SECONDS_PER_WEEK;
-            findings_at.entry(week).or_default().add(finding.severity);
-        }
-    }
-    summary.principals = engine.store().len() as u64;
+) -> Result<HistoryReport, ReplayError> {
+    let (noise, weeks) = overview(history, settings, &mut summary)?;
 
-    let mut with_findings: Vec<&Noise> = noise.values().filter(|n| n.findings.all() > 0).collect();
-    with_findings.sort_by(|a, b| b.severe_first().cmp(&a.severe_first()).then(a.key.cmp(&b.key)));
+    let mut with_findings: Vec<&Noise> = noise.iter().filter(|n| n.findings.all() > 0).collect();
+    with_findings.sort_by_key(|noise| Reverse(noise.severe_first()));
     let further = with_findings.len().saturating_sub(MAX_SUBJECTS);
     with_findings.truncate(MAX_SUBJECTS);
-    let scale = scale_of(history);
+    let scale = if history.days() >= DAYS_FROM { Scale::Day } else { Scale::Hour };
     let subjects = subjects(history, settings, scale, &with_findings)?;
 
-    let last_week =
-        history.period().map_or(-1, |(_, last)| (last.as_second() - start) / SECONDS_PER_WEEK);
-    let weeks = (0..=last_week)
-        .map(|week| Week {
-            start: start + week * SECONDS_PER_WEEK,
-            findings: findings_at.get(&week).copied().unwrap_or_default(),
-        })
-        .collect();
-    let ignores = noise.values().filter(|n| n.is_broken_workload()).cloned().collect();
-    let mut loudest: Vec<Noise> = noise.into_values().collect();
-    loudest.sort_by(|a, b| {
-        (b.findings.all(), b.denials).cmp(&(a.findings.all(), a.denials)).then(a.key.cmp(&b.key))
-    });
-    loudest.truncate(MAX_NOISY);
-    Ok(Report {
+    let ignores = noise.iter().filter(|noise| noise.is_broken_workload()).cloned().collect();
+    let mut noisiest = noise;
+    noisiest.sort_by_key(|noise| Reverse((noise.findings.all(), noise.denials)));
+    noisiest.truncate(MAX_NOISY);
+    Ok(HistoryReport {
         period: history.period(),
         summary,
         scale,
         weeks,
-        loudest,
+        noisiest,
         ignores,
         subjects,
         further,
     })
 }
 
-/// How the findings of these principals came about.
+/// The first pass: all principals, sorted by key, and the findings of each week.
+fn overview(
+    history: &History,
+    settings: &Settings,
+    summary: &mut Summary,
+) -> Result<(Vec<Noise>, Vec<WeekOfFindings>), ReplayError> {
+    let mut noise: BTreeMap<Text, Noise> = BTreeMap::new();
+    let mut findings: BTreeMap<i64, BySeverity> = BTreeMap::new();
+    let engine = in_memory(settings);
+    for denial in history.denials()? {
+        let denial = denial?;
+        let handled = deliver(&engine, &Delivery::on_time(&denial))?;
+        summary.record_handled(&handled);
+        let principal = denial.principal();
+        let noise = noise.entry(principal.key().clone()).or_insert_with(|| Noise::of(principal));
+        noise.denials += 1;
+        if let Some(finding) = &handled.finding {
+            noise.findings.add(finding.severity);
+            let week = history.week_of(denial.time());
+            findings.entry(week).or_default().add(finding.severity);
+        }
+    }
+    summary.principals = engine.store().len() as u64;
+    let weeks = history.period().map_or_else(Vec::new, |(first, last)| {
+        (0..=history.week_of(last))
+            .map(|week| WeekOfFindings {
+                start: first.as_second() + week * SECONDS_PER_WEEK,
+                findings: findings.get(&week).copied().unwrap_or_default(),
+            })
+            .collect()
+    });
+    Ok((noise.into_values().collect(), weeks))
+}
+
+/// The second pass: these principals in detail, in the given order.
 fn subjects(
     history: &History,
     settings: &Settings,
@@ -155,7 +165,7 @@ fn subjects(
         let handled = deliver(&engine, &Delivery::on_time(&denial))?;
         let Some(subject) = subjects.get_mut(denial.principal().key()) else { continue };
         subject.arn = denial.principal().arn().cloned();
-        subject.note(denial.time().as_second(), scale, &handled.assessment);
+        subject.record(denial.time().as_second(), scale, &handled.assessment);
         if let Some(finding) = handled.finding
             && subject.findings.len() < MAX_FINDINGS
         {
@@ -163,13 +173,6 @@ fn subjects(
         }
     }
     Ok(wanted.iter().filter_map(|noise| subjects.remove(&noise.key)).collect())
-}
-
-fn scale_of(history: &History) -> Scale {
-    let days = history.period().map_or(0.0, |(first, last)| {
-        last.duration_since(first).as_secs_f64() / SECONDS_PER_DAY as f64
-    });
-    if days >= DAYS_FROM { Scale::Day } else { Scale::Hour }
 }
 
 impl Noise {
@@ -187,7 +190,6 @@ impl Noise {
         (self.findings.high, self.findings.medium, self.findings.low)
     }
 
-    /// It was found again and again, and never over more than two secrets.
     fn is_broken_workload(&self) -> bool {
         self.findings.low >= REPEATED && self.findings.all() == self.findings.low
     }
@@ -198,7 +200,7 @@ impl Subject {
         Self { noise: noise.clone(), arn: None, bins: Vec::new(), findings: Vec::new() }
     }
 
-    fn note(&mut self, time: i64, scale: Scale, assessment: &Assessment) {
+    fn record(&mut self, time: i64, scale: Scale, assessment: &Assessment) {
         let length = scale.windows() * crate::detection::window::WINDOW_SECONDS;
         let start = time.div_euclid(length) * length;
         let rows = Signal::ALL.map(|signal| assessment.of_signal(signal)[scale as usize]);
@@ -209,7 +211,7 @@ impl Subject {
             sd: rows.map(|row| row.prediction.sd()),
         };
         match self.bins.last_mut() {
-            // The counts of an open window only rise.
+            // The counts of an open window only rise: the last ones are the highest.
             Some(last) if last.start == start => *last = bin,
             _ => self.bins.push(bin),
         }

@@ -1,9 +1,9 @@
-//! The page: one file, with nothing to fetch. `maud` escapes every text that is put in; only
-//! our own style sheet and charts go in as they are.
+//! The page: one HTML file that fetches nothing. `maud` escapes every text; only our own style
+//! sheet and charts are included as they are.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{MAX_FINDINGS, Noise, Report, Subject, chart};
+use super::{HistoryReport, MAX_FINDINGS, Noise, Subject, chart};
 use crate::detection::evidence::Evidence;
 use crate::detection::finding::Finding;
 use crate::detection::{Scale, Signal};
@@ -11,11 +11,10 @@ use crate::replay::summary::BySeverity;
 use crate::wording::{plural, utc};
 
 const STYLE: &str = include_str!("style.css");
-/// Nothing is fetched and nothing runs, whatever a text holds.
+/// The browser fetches and runs nothing, even if a text of a record were not escaped.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-impl Report {
-    /// As one HTML file.
+impl HistoryReport {
     pub fn to_html(&self) -> String {
         html! {
             (DOCTYPE)
@@ -42,21 +41,20 @@ impl Report {
 
     fn head(&self) -> Markup {
         let summary = &self.summary;
-        let short = |n: u64, thing| plural(u32::try_from(n).unwrap_or(u32::MAX), thing);
         let by = &summary.findings_by_severity;
         html! {
             h1 { "Denied reads of secrets" }
             @match self.period {
                 Some((first, last)) => p {
                     (first) " to " (last) ". "
-                    (short(summary.denials, "denial")) " by " (short(summary.principals, "principal"))
-                    "; " (short(summary.findings, "finding")) ": "
+                    (plural(summary.denials, "denial")) " by " (plural(summary.principals, "principal"))
+                    "; " (plural(summary.findings, "finding")) ": "
                     (by.high) " high, " (by.medium) " medium, " (by.low) " low."
                 },
                 None => p { "No denial in this history." },
             }
             @if summary.rejected > 0 {
-                p { (short(summary.rejected, "record")) " could not be used." }
+                p { (plural(summary.rejected, "record")) " could not be used." }
             }
         }
     }
@@ -74,7 +72,7 @@ impl Report {
                 }
             }
             h3 { "By noise" }
-            (noise_table(&self.loudest))
+            (noise_table(&self.noisiest))
         }
     }
 
@@ -119,7 +117,7 @@ impl Report {
     }
 
     fn subject(&self, subject: &Subject) -> Markup {
-        let told = subject.findings.len() as u64;
+        let shown = subject.findings.len() as u64;
         let all = subject.noise.findings.all();
         html! {
             section {
@@ -141,9 +139,9 @@ impl Report {
                     }
                 }
                 @for (number, finding) in (1..).zip(&subject.findings) {
-                    (told_finding(number, finding))
+                    (finding_block(number, finding))
                 }
-                @if all > told {
+                @if all > shown {
                     p { "The first " (MAX_FINDINGS) " findings of " (all) " are shown." }
                 }
             }
@@ -151,7 +149,7 @@ impl Report {
     }
 }
 
-fn told_finding(number: u32, finding: &Finding) -> Markup {
+fn finding_block(number: u32, finding: &Finding) -> Markup {
     let severity = finding.severity.name();
     html! {
         div class="finding" {

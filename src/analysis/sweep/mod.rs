@@ -1,8 +1,8 @@
-//! `rattle sweep`: what a history would have led to at other settings, and the most
-//! sensitive of them within a budget of pages.
+//! `rattle sweep`: replays a history at many settings, and chooses the most sensitive of them
+//! within a budget of findings.
 //!
-//! The input is parsed once. Each point of the grid is a replay of its own, with states of
-//! its own, so the points do not depend on which thread takes which.
+//! The input is parsed once. Each point of the grid is a replay with states of its own, so
+//! the result does not depend on the threads.
 
 mod text;
 
@@ -16,37 +16,36 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::analysis::counterfactual::{TENTHS, sigma};
 use crate::cloudtrail::Delivery;
-use crate::detection::finding::{Finding, Severity};
+use crate::detection::finding::Severity;
 use crate::detection::policy::{HALF_LIFE_BOUNDS, THRESHOLD_BOUNDS};
-use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
 use crate::replay::history::History;
 use crate::replay::{ReplayError, deliver, in_memory};
 use crate::settings::Settings;
 use crate::text::Text;
 
-/// Thresholds of secrets that are tried, in sigma. That of denials keeps its distance.
+/// Thresholds of secrets to try, in sigma. The threshold of denials keeps its distance.
 const THRESHOLDS: [f64; 12] = [2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0];
-/// Factors of the half-lives that are tried, the nearest to what is set first.
+/// Factors of the half-lives to try, the nearest to the present ones first.
 const FACTORS: [f64; 4] = [1.0, 2.0, 0.5, 4.0];
 
 const DAYS_PER_WEEK: f64 = 7.0;
-/// Principals named when nothing is within the budget.
+/// A shorter history counts as this long: a rate over minutes would say nothing.
+const MIN_DAYS: f64 = 1.0;
+/// Principals listed when nothing is within the budget.
 const MAX_NOISY: usize = 5;
 
-/// So many findings in so many days.
+/// A number of findings in a period.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Budget {
     findings: f64,
     days: f64,
 }
 
-/// What cannot be a budget.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a budget is a number of findings a day, a week or a month, such as 2/week")]
 pub struct InvalidBudget;
 
 impl Budget {
-    /// Findings a week.
     pub fn per_week(&self) -> f64 {
         self.findings / self.days * DAYS_PER_WEEK
     }
@@ -83,38 +82,33 @@ impl fmt::Display for Budget {
     }
 }
 
-/// Settings that are tried.
+/// One combination of settings. Thresholds are in sigma.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tried {
-    /// Threshold of denials, in sigma.
     pub denials_threshold: f64,
-    /// Threshold of secrets, in sigma.
     pub secrets_threshold: f64,
-    /// Half-lives of the three scales, in days.
+    /// By scale, the shortest first.
     pub half_life_days: [f64; 3],
 }
 
-/// What a replay at some settings found.
+/// The result of one replay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
-    /// The settings.
     pub tried: Tried,
-    /// Findings of the severities that count.
+    /// Findings that are severe enough to count.
     pub findings: u64,
-    /// Most of them in one week of the history.
+    /// The most of them in one week.
     pub worst_week: u64,
-    /// Findings of each principal that has one, by the glob that ignores it.
+    /// The findings of each principal, by the glob that ignores it.
     by_principal: BTreeMap<Text, u64>,
 }
 
-/// A grid of settings with what they lead to.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     budget: Budget,
     least: Severity,
-    /// The grid: a list of thresholds for each of the half-lives.
+    /// The points of each half-life, in the order of [`THRESHOLDS`].
     grid: Vec<Vec<Point>>,
-    /// The most sensitive settings within the budget.
     choice: Option<Point>,
     current: Tried,
     days: f64,
@@ -123,8 +117,8 @@ pub struct Sweep {
     principals: usize,
 }
 
-/// Tries the grid, and then the tenths below the best of it. Findings below `least` do not
-/// count.
+/// Tries the grid, and then the tenths of a sigma below its best point. Findings less severe
+/// than `least` do not count.
 pub fn sweep(
     history: &History,
     settings: &Settings,
@@ -152,7 +146,7 @@ pub fn sweep(
         grid,
         choice: None,
         current,
-        days: days_of(history),
+        days: history.days().max(MIN_DAYS),
         period: history.period(),
         denials: history.len(),
         principals: history.principals().len(),
@@ -173,12 +167,12 @@ pub fn sweep(
 }
 
 impl Sweep {
-    /// The most sensitive settings within the budget, and what they lead to.
+    /// The most sensitive point within the budget.
     pub fn choice(&self) -> Option<&Point> {
         self.choice.as_ref()
     }
 
-    /// The grid, a list of thresholds for each of the half-lives.
+    /// The points of each half-life, by rising threshold.
     pub fn grid(&self) -> &[Vec<Point>] {
         &self.grid
     }
@@ -191,8 +185,9 @@ impl Sweep {
         self.per_week(point.findings) <= self.budget.per_week()
     }
 
-    /// The point with the lowest threshold from which on every higher one is within the
-    /// budget, and the threshold below it. Of several the half-life nearest to what is set.
+    /// The point with the lowest threshold that, with all higher ones, is within the budget,
+    /// and the next lower threshold. Of several points the half-life nearest to the present one
+    /// wins.
     fn best_of_grid(&self) -> Option<(Point, f64)> {
         let lowest = |points: &Vec<Point>| {
             let fitting = points.iter().rev().take_while(|point| self.fits(point)).count();
@@ -217,7 +212,7 @@ impl Tried {
         }
     }
 
-    /// With another threshold of secrets; that of denials moves with it.
+    /// With another threshold of secrets. The threshold of denials keeps its distance.
     fn moved(&self, secrets_threshold: f64, half_life_days: [f64; 3]) -> Self {
         let distance = self.denials_threshold - self.secrets_threshold;
         let denials = ((secrets_threshold + distance) * 10.0).round() / 10.0;
@@ -237,21 +232,14 @@ impl Tried {
     }
 }
 
-/// The tenths above `below` and under `best`, rising; those not below 1 alone are allowed.
+/// The thresholds in tenths of a sigma between `below` and `best`, rising. Includes `below`
+/// if it is the lowest threshold allowed.
 fn tenths_between(below: f64, best: f64) -> Vec<f64> {
     TENTHS
         .map(sigma)
         .filter(|threshold| *threshold < best)
         .filter(|threshold| *threshold > below || below <= THRESHOLD_BOUNDS.0)
         .collect()
-}
-
-fn days_of(history: &History) -> f64 {
-    let days = history.period().map_or(0.0, |(first, last)| {
-        last.duration_since(first).as_secs_f64() / SECONDS_PER_DAY as f64
-    });
-    // A rate needs some time: less than a day is a day.
-    days.max(1.0)
 }
 
 /// Replays at each of the settings. Which thread takes which does not matter.
@@ -288,20 +276,15 @@ fn replay_at(
     tried: &Tried,
 ) -> Result<Point, ReplayError> {
     let engine = in_memory(&tried.settings(settings));
-    let start = history.period().map_or(0, |(first, _)| first.as_second());
     let mut weeks: BTreeMap<i64, u64> = BTreeMap::new();
     let mut by_principal: BTreeMap<Text, u64> = BTreeMap::new();
-    let mut take = |finding: &Finding, at: i64| {
-        if finding.severity >= least {
-            *weeks.entry((at - start) / SECONDS_PER_WEEK).or_default() += 1;
-            let glob = Text::new(&finding.principal.principal.glob(), usize::MAX);
-            *by_principal.entry(glob).or_default() += 1;
-        }
-    };
     for denial in history.denials()? {
         let denial = denial?;
-        if let Some(finding) = deliver(&engine, &Delivery::on_time(&denial))?.finding {
-            take(&finding, denial.time().as_second());
+        let finding = deliver(&engine, &Delivery::on_time(&denial))?.finding;
+        if let Some(finding) = finding.filter(|finding| finding.severity >= least) {
+            *weeks.entry(history.week_of(denial.time())).or_default() += 1;
+            let glob = Text::new(&finding.principal.principal.glob(), usize::MAX);
+            *by_principal.entry(glob).or_default() += 1;
         }
     }
     Ok(Point {

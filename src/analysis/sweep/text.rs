@@ -1,14 +1,14 @@
-//! The sweep for reading, with the lines to deploy.
+//! The sweep for people, with the lines to deploy.
 
 use std::fmt::{self, Write as _};
 
 use super::{DAYS_PER_WEEK, MAX_NOISY, Point, Sweep, Tried};
+use crate::analysis::paragraph::paragraph;
 use crate::detection::finding::Severity;
 use crate::detection::policy::THRESHOLD_BOUNDS;
 use crate::wording::plural;
 
-const WIDTH: usize = 92;
-/// Findings from which on their number says something about a rate.
+/// With fewer findings than this, the text says that they are too few for a rate.
 const MANY_FINDINGS: u64 = 10;
 
 impl fmt::Display for Sweep {
@@ -28,14 +28,13 @@ impl Sweep {
         let Some((first, last)) = self.period else {
             return paragraph(f, "No denial: nothing can be learnt from it.");
         };
-        let short = |n: u64, thing| plural(u32::try_from(n).unwrap_or(u32::MAX), thing);
         paragraph(
             f,
             &format!(
                 "{:.1} days, {first} to {last}: {} by {}.",
                 self.days,
-                short(self.denials, "denial"),
-                short(self.principals as u64, "principal"),
+                plural(self.denials, "denial"),
+                plural(self.principals as u64, "principal"),
             ),
         )?;
         paragraph(
@@ -89,7 +88,7 @@ impl Sweep {
         let Tried { denials_threshold, secrets_threshold, .. } = choice.tried;
         let half_life = half_life(&choice.tried);
         writeln!(f, "\nMOST SENSITIVE WITHIN THE BUDGET")?;
-        let findings = plural(u32::try_from(choice.findings).unwrap_or(u32::MAX), "finding");
+        let findings = plural(choice.findings, "finding");
         paragraph(
             f,
             &format!(
@@ -148,12 +147,4 @@ impl Sweep {
 
 fn half_life(tried: &Tried) -> String {
     tried.half_life_days.map(|days| days.to_string()).join(",")
-}
-
-fn paragraph(f: &mut fmt::Formatter<'_>, words: &str) -> fmt::Result {
-    let options = textwrap::Options::new(WIDTH).initial_indent("  ").subsequent_indent("  ");
-    for line in textwrap::wrap(words, options.break_words(false)) {
-        writeln!(f, "{line}")?;
-    }
-    Ok(())
 }

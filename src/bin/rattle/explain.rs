@@ -53,7 +53,7 @@ enum FormatArg {
 
 pub(crate) fn run(args: ExplainArgs) -> Result<ExitCode> {
     let settings = args.settings.read()?;
-    let (history, _) = whole_history(&args.input.read(), &settings)?;
+    let (history, _) = whole_history(&args.input.into_input(), &settings)?;
     let moment = match (args.finding, args.at) {
         (Some(id), _) => Moment::Finding(id),
         (None, Some(at)) => Moment::At(at),

@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rattle::replay::history::History;
-use rattle::replay::summary::{Rejection, Summary};
+use rattle::replay::summary::{RejectedInput, Summary};
 use rattle::replay::{Input, Watcher, history};
 use rattle::settings::Settings;
 
@@ -33,7 +33,7 @@ pub(crate) struct InputArgs {
 }
 
 impl InputArgs {
-    pub(crate) fn read(self) -> Input {
+    pub(crate) fn into_input(self) -> Input {
         Input { paths: self.paths, strict: self.strict, threads: self.threads }
     }
 }
@@ -41,10 +41,9 @@ impl InputArgs {
 /// Reads a whole history, and tells on standard error what cannot be used of it.
 pub(crate) fn whole_history(input: &Input, settings: &Settings) -> Result<(History, Summary)> {
     let mut terminal = Terminal::new(true);
-    let mut summary = Summary::default();
-    let read = history(input, settings, &mut summary, &mut terminal);
+    let read = history(input, settings, &mut terminal);
     terminal.clear();
-    Ok((read?, summary))
+    Ok(read?)
 }
 
 /// Settings stay text here: all of them are validated together, with the variables.
@@ -159,7 +158,7 @@ impl Watcher for Terminal {
         self.bar.set_position(self.read.load(Ordering::Relaxed));
     }
 
-    fn rejects(&mut self, rejection: &Rejection) {
+    fn rejects(&mut self, rejection: &RejectedInput) {
         if self.tells_rejections {
             self.bar.suspend(|| eprintln!("rattle: {rejection}"));
         }

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            // One line for each fault of the settings, one for anything else.
+            // Faults of the settings take a line each, any other error one line.
             eprintln!("rattle: {error:#}");
             ExitCode::from(EXIT_ERROR)
         }
@@ -75,14 +75,14 @@ fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-/// Writes to standard output.
+/// Writes to standard output, which may be closed early.
 fn print(text: &[u8]) -> Result<ExitCode> {
-    written(io::stdout().write_all(text)).context("output cannot be written")?;
+    allow_broken_pipe(io::stdout().write_all(text)).context("output cannot be written")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whoever closed our output has read what they wanted.
-fn written(result: io::Result<()>) -> io::Result<()> {
+/// A closed pipe is no error: its reader has seen enough.
+fn allow_broken_pipe(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,

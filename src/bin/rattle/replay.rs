@@ -9,7 +9,7 @@ use rattle::replay::summary::Summary;
 use rattle::replay::{Format, Options, Order, ReplayError, replay};
 
 use crate::input::{InputArgs, SettingArgs, Terminal};
-use crate::{EXIT_FINDINGS, written};
+use crate::{EXIT_FINDINGS, allow_broken_pipe};
 
 /// Run the detector over CloudTrail log files
 ///
@@ -81,7 +81,7 @@ pub(crate) fn run(args: ReplayArgs) -> Result<ExitCode> {
     }
     let settings = args.settings.read()?;
     let options = Options {
-        input: args.input.read(),
+        input: args.input.into_input(),
         order: match args.order {
             OrderArg::EventTime => Order::EventTime,
             OrderArg::Arrival => Order::Arrival,
@@ -92,7 +92,7 @@ pub(crate) fn run(args: ReplayArgs) -> Result<ExitCode> {
         },
     };
     let mut output = BufWriter::new(io::stdout().lock());
-    // One line of JSON is for a program, which finds the rejections in it.
+    // The JSON summary lists the rejected inputs itself.
     let mut terminal = Terminal::new(matches!(args.summary, SummaryArg::Text));
     let summary = match replay(&options, &settings, &mut output, &mut terminal) {
         Err(ReplayError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -116,5 +116,6 @@ fn print_summary(summary: &Summary, form: SummaryArg) -> Result<()> {
         SummaryArg::Text => summary.to_string(),
         SummaryArg::Json => format!("{}\n", serde_json::to_string(summary)?),
     };
-    written(io::stderr().write_all(text.as_bytes())).context("the summary cannot be written")
+    allow_broken_pipe(io::stderr().write_all(text.as_bytes()))
+        .context("the summary cannot be written")
 }

@@ -32,7 +32,7 @@ pub(crate) struct ReportArgs {
 
 pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
     let settings = args.settings.read()?;
-    let (history, summary) = whole_history(&args.input.read(), &settings)?;
+    let (history, summary) = whole_history(&args.input.into_input(), &settings)?;
     let page = report(&history, &settings, summary)?.to_html();
     if args.output.as_os_str() == "-" {
         return print(page.as_bytes());

@@ -1,5 +1,5 @@
-//! `rattle seed`. It writes with the feature `seed`, which brings the client of DynamoDB;
-//! without it, it says how to get it.
+//! `rattle seed`. Without the feature `seed`, which brings the client of DynamoDB, the command
+//! only says how to get it.
 
 use clap::Args;
 
@@ -70,7 +70,7 @@ mod write {
     use crate::input::whole_history;
     use crate::print;
 
-    /// Requests that wait for an answer at a time.
+    /// Concurrent requests.
     const IN_FLIGHT: usize = 16;
 
     pub(crate) fn run(args: SeedArgs) -> Result<ExitCode> {
@@ -78,7 +78,7 @@ mod write {
         let settings = args.settings.read_with([table])?;
         let table = settings.table_name.clone().context("--table is empty")?;
         let environment = Environment::read(|name| std::env::var(name).ok())?;
-        let (history, _) = whole_history(&args.input.read(), &settings)?;
+        let (history, _) = whole_history(&args.input.into_input(), &settings)?;
         let states = states(&history, &settings)?;
         let store = DynamoDbStore::new(environment.dynamodb(), table);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -115,11 +115,11 @@ mod write {
     }
 
     fn summary(seeded: &BTreeMap<Seeded, u64>, dry_run: bool) -> String {
-        let of = |wanted: &dyn Fn(Seeded) -> bool| -> u64 {
+        let count = |wanted: &dyn Fn(Seeded) -> bool| -> u64 {
             seeded.iter().filter(|(one, _)| wanted(**one)).map(|(_, n)| n).sum()
         };
-        let all = of(&|_| true);
-        let stored = of(&Seeded::is_stored);
+        let all = count(&|_| true);
+        let stored = count(&Seeded::is_stored);
         let would = if dry_run { "would be written" } else { "written" };
         let mut text = format!("{stored} of {all} principals {would}\n");
         for one in Seeded::ALL {
@@ -130,8 +130,7 @@ mod write {
         text
     }
 
-    /// The one place where the command line reads the wall clock.
-    #[expect(clippy::disallowed_methods, reason = "it says which states have expired")]
+    #[expect(clippy::disallowed_methods, reason = "the table may hold expired states")]
     fn now() -> Timestamp {
         Timestamp::now()
     }

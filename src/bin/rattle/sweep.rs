@@ -44,7 +44,7 @@ enum SeverityArg {
 
 pub(crate) fn run(args: SweepArgs) -> Result<ExitCode> {
     let settings = args.settings.read()?;
-    let input = args.input.read();
+    let input = args.input.into_input();
     let (history, _) = whole_history(&input, &settings)?;
     let least = match args.severity {
         SeverityArg::Low => Severity::Low,
