@@ -1,9 +1,9 @@
 //! The state read against its baselines: six rows, one for each signal and scale.
 
-use super::baseline::{Axis, Prediction};
+use super::baseline::Prediction;
 use super::policy::Policy;
 use super::state::PrincipalState;
-use super::window::{Scale, Signal};
+use super::window::{Axis, Scale, Signal};
 
 /// One count beside what is usual for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,42 +33,42 @@ impl Row {
 /// All six rows, denials first, the shortest scale first. Scores are computed
 /// where they are asked for: most denials are below every floor.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Assessment([Row; 6]);
+pub struct Assessment([[Row; 3]; 2]);
 
 impl Assessment {
     /// Reads the state.
     pub fn of(state: &PrincipalState, policy: &Policy) -> Self {
-        Self(std::array::from_fn(|i| {
-            let axis = Axis { signal: Signal::ALL[i / 3], scale: Scale::ALL[i % 3] };
-            let baseline = &state.baselines[axis.signal as usize][axis.scale as usize];
+        let row = |signal, scale| {
+            let axis = Axis { signal, scale };
+            let baseline = &state.baselines[signal][scale];
             Row {
                 axis,
                 observed: state.observed(axis),
                 told: state.told.on(axis),
-                prediction: baseline.predict(axis, state.completed(axis.scale), policy),
+                prediction: baseline.predict(axis, state.completed(scale), policy),
             }
-        }))
+        };
+        Self(Signal::ALL.map(|signal| Scale::ALL.map(|scale| row(signal, scale))))
     }
 
     /// All rows in order.
-    pub fn rows(&self) -> &[Row; 6] {
-        &self.0
+    pub fn rows(&self) -> &[Row] {
+        self.0.as_flattened()
     }
 
     /// As it would be with more or fewer events of one signal in each open window.
     #[must_use]
     pub fn with_events(&self, signal: Signal, more: i64) -> Self {
-        Self(self.0.map(|row| {
-            if row.axis.signal != signal {
-                return row;
-            }
+        let mut changed = *self;
+        for row in &mut changed.0[signal] {
             let observed = i64::from(row.observed).saturating_add(more).max(0);
-            Row { observed: u32::try_from(observed).unwrap_or(u32::MAX), ..row }
-        }))
+            row.observed = u32::try_from(observed).unwrap_or(u32::MAX);
+        }
+        changed
     }
 
     /// The rows of one signal, the shortest scale first.
-    pub fn of_signal(&self, signal: Signal) -> &[Row] {
-        &self.0[signal as usize * 3..][..3]
+    pub fn of_signal(&self, signal: Signal) -> &[Row; 3] {
+        &self.0[signal]
     }
 }

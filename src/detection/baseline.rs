@@ -2,7 +2,7 @@
 
 use super::negative_binomial::tail_sigma;
 use super::policy::{MIN_DISPERSION, Policy};
-use super::window::{Scale, Signal};
+use super::window::Axis;
 
 /// Discounted sums over the completed windows of one signal on one scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,15 +36,6 @@ impl Prediction {
     }
 }
 
-/// One signal on one scale: which row of the policy and of the baselines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Axis {
-    /// What is counted.
-    pub signal: Signal,
-    /// Over how long.
-    pub scale: Scale,
-}
-
 impl Baseline {
     /// The expectation after `completed` windows since the principal was first
     /// seen, silent ones included.
@@ -56,7 +47,7 @@ impl Baseline {
         let ln_decay = policy.ln_decay(axis.scale);
         let prior_windows = axis.scale.per_day() as f64;
         let prior_mean = signal.prior_events / prior_windows;
-        let prior_dispersion = signal.prior_dispersion[axis.scale as usize];
+        let prior_dispersion = signal.prior_dispersion[axis.scale];
 
         // (1 - δ^K) / (1 - δ), written so that no digits are lost while δ is near 1
         let seen = libm::expm1(completed.max(0) as f64 * ln_decay) / libm::expm1(ln_decay);

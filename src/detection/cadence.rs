@@ -24,11 +24,9 @@ impl Cadence {
             (intervals >= LEAST_INTERVALS && seconds > 0)
                 .then(|| seconds as f64 / f64::from(intervals))
         };
-        let [now, longer] =
-            [Scale::FiveMinutes, scale.max(Scale::Hour)].map(|scale| scale as usize);
+        let (now, longer) = (Scale::FiveMinutes, scale.max(Scale::Hour));
         let (denials, opened) = (&state.denials, &state.opened);
-        let seconds =
-            pace(last - opened[scale as usize], denials[scale as usize].saturating_sub(1))?;
+        let seconds = pace(last - opened[scale], denials[scale].saturating_sub(1))?;
         let recent = pace(last - opened[now], denials[now].saturating_sub(1));
         let earlier =
             pace(opened[now] - opened[longer], denials[longer].saturating_sub(denials[now]));

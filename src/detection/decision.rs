@@ -1,12 +1,11 @@
 //! Whether a state is worth a report, and which.
 
 use super::assessment::{Assessment, Row};
-use super::baseline::Axis;
 use super::policy::{ESCALATION, Policy};
 use super::repeat::{LastSent, repeats};
 use super::state::{Episode, PrincipalState, Reported};
 use super::tally::EpisodeTotals;
-use super::window::{Scale, Signal, Window};
+use super::window::{Axis, Scale, Signal, Window};
 use crate::cloudtrail::call::Denial;
 
 /// The row that is reported.
@@ -73,7 +72,7 @@ impl Verdict {
     pub fn of(row: &Row, policy: &Policy) -> Self {
         let signal = policy.of(row.axis.signal);
         match hit(row, row.observed, policy) {
-            None if row.observed < signal.floor[row.axis.scale as usize] => Self::BelowFloor,
+            None if row.observed < signal.floor[row.axis.scale] => Self::BelowFloor,
             None => Self::BelowThreshold,
             Some(_) if !is_fresh(row, policy) => Self::Reported,
             Some(sigma) if sigma >= signal.threshold => Self::Unusual,
@@ -134,7 +133,7 @@ fn decide_on(
         secrets.note(&hits, state.window);
         if let Some(Report { row, .. }) = &report {
             secrets.told(row.unreported(), state.window);
-            denials.told(state.denials[row.axis.scale as usize].max(1), state.window);
+            denials.told(state.denials[row.axis.scale].max(1), state.window);
         }
     }
 
@@ -260,7 +259,7 @@ impl Hits {
 /// The score of `count` if it would be a hit in that row.
 fn hit(row: &Row, count: u32, policy: &Policy) -> Option<f64> {
     let signal = policy.of(row.axis.signal);
-    let scale = row.axis.scale as usize;
+    let scale = row.axis.scale;
     if count < signal.floor[scale] {
         return None;
     }
@@ -272,7 +271,7 @@ fn hit(row: &Row, count: u32, policy: &Policy) -> Option<f64> {
 /// Whether what was not yet reported of a hit is a hit by itself, or took the
 /// count over the ceiling.
 fn is_fresh(row: &Row, policy: &Policy) -> bool {
-    let ceiling = policy.of(row.axis.signal).ceiling[row.axis.scale as usize];
+    let ceiling = policy.of(row.axis.signal).ceiling[row.axis.scale];
     row.told == 0
         || ceiling.is_some_and(|ceiling| row.told < ceiling && ceiling <= row.observed)
         || hit(row, row.unreported(), policy).is_some()
@@ -284,8 +283,8 @@ fn everything_reported(assessment: &Assessment) -> Reported {
         let Axis { signal, scale } = row.axis;
         match scale {
             Scale::FiveMinutes => {}
-            Scale::Hour => told.hour[signal as usize] = row.observed,
-            Scale::Day => told.day[signal as usize] = row.observed,
+            Scale::Hour => told.hour[signal] = row.observed,
+            Scale::Day => told.day[signal] = row.observed,
         }
     }
     told

@@ -219,7 +219,7 @@ impl Finding {
             history_days: state.history_days(),
         };
         let signal_policy = policy.of(signal);
-        let over_ceiling = signal_policy.ceiling[scale as usize]
+        let over_ceiling = signal_policy.ceiling[scale]
             .filter(|ceiling| report.sigma < signal_policy.threshold && row.observed >= *ceiling);
         let time = denial.time().as_second();
         let evidence = evidence(state, scale, time);
@@ -247,7 +247,7 @@ impl Finding {
             threshold: signal_policy.threshold,
             denials,
             secrets,
-            first_denial: state.opened[scale as usize].min(time),
+            first_denial: state.opened[scale].min(time),
             last_denial: evidence.iter().map(|e| e.time).fold(time, i64::max),
             explanation: explanation(report, &baseline, signal_policy.threshold, over_ceiling),
             evidence,
@@ -309,7 +309,7 @@ pub(super) fn digest_of(name: &str) -> String {
 }
 
 fn new_secrets(state: &PrincipalState) -> Counts {
-    let on = |scale| state.observed(super::baseline::Axis { signal: Signal::Secrets, scale });
+    let on = |scale| state.observed(super::window::Axis { signal: Signal::Secrets, scale });
     Counts { five_minutes: on(Scale::FiveMinutes), hour: on(Scale::Hour), day: on(Scale::Day) }
 }
 

@@ -24,4 +24,4 @@ pub use finding::Finding;
 pub use policy::Policy;
 pub use state::{Outcome, PrincipalState};
 pub use tally::EpisodeTotals;
-pub use window::{Scale, Signal, Window};
+pub use window::{Axis, Scale, Signal, Window};

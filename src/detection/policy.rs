@@ -67,7 +67,7 @@ pub struct Policy {
 impl Policy {
     /// Natural logarithm of the decay `δ` over one window of that scale; negative.
     pub fn ln_decay(&self, scale: Scale) -> f64 {
-        let half_life_windows = WINDOWS_PER_DAY as f64 * self.half_life_days[scale as usize];
+        let half_life_windows = WINDOWS_PER_DAY as f64 * self.half_life_days[scale];
         -std::f64::consts::LN_2 * scale.windows() as f64 / half_life_windows
     }
 

@@ -2,11 +2,11 @@
 
 use jiff::SignedDuration;
 
-use super::baseline::{Axis, Baseline};
+use super::baseline::Baseline;
 use super::policy::{MAX_AGE_SECONDS, MAX_IDS, Policy};
 use super::repeat::LastSent;
 use super::tally::EpisodeTotals;
-use super::window::{Scale, Signal, Window};
+use super::window::{Axis, Scale, Signal, Window};
 use crate::cloudtrail::call::{Denial, EventDigest};
 use crate::cloudtrail::secret_set::SecretSet;
 use crate::detection::evidence::{EVIDENCE_SLOTS, Evidence};
@@ -59,8 +59,8 @@ impl Reported {
     pub fn on(&self, axis: Axis) -> u32 {
         match axis.scale {
             Scale::FiveMinutes => 0,
-            Scale::Hour => self.hour[axis.signal as usize],
-            Scale::Day => self.day[axis.signal as usize],
+            Scale::Hour => self.hour[axis.signal],
+            Scale::Day => self.day[axis.signal],
         }
     }
 }
@@ -186,7 +186,7 @@ impl PrincipalState {
     pub fn observed(&self, axis: Axis) -> u32 {
         let new_now = || self.secrets.difference(&self.known_secrets()).len();
         match (axis.signal, axis.scale) {
-            (Signal::Denials, scale) => self.denials[scale as usize],
+            (Signal::Denials, scale) => self.denials[scale],
             (Signal::Secrets, Scale::FiveMinutes) => new_now(),
             (Signal::Secrets, Scale::Hour) => self.new_in_hour.saturating_add(new_now()),
             (Signal::Secrets, Scale::Day) => self.new_in_day.saturating_add(new_now()),
@@ -244,7 +244,7 @@ impl PrincipalState {
         let completed = self.completed(scale);
         let silent = next.on(scale) - self.window.on(scale) - 1;
         for (signal, count) in Signal::ALL.into_iter().zip(counts) {
-            self.baselines[signal as usize][scale as usize].fold(
+            self.baselines[signal][scale].fold(
                 Axis { signal, scale },
                 completed,
                 count,
@@ -274,7 +274,7 @@ impl PrincipalState {
     /// Notes which denial opened the windows that were just rolled to.
     fn open(&mut self, denial: &Denial) {
         for scale in Scale::ALL {
-            let opened = &mut self.opened[scale as usize];
+            let opened = &mut self.opened[scale];
             if *opened < self.window.start_on(scale) {
                 *opened = denial.time().as_second();
             }

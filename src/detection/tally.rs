@@ -40,11 +40,11 @@ impl EpisodeTotals {
             Some(_) => scale,
             None => Scale::Day,
         };
-        let first_denial = state.opened[scale as usize];
+        let first_denial = state.opened[scale];
         let (denials, secrets) = match scale {
             Scale::FiveMinutes => (0, SecretSet::EMPTY),
             Scale::Hour | Scale::Day => {
-                (state.denials[scale as usize].saturating_sub(in_open_window(state)), state.today)
+                (state.denials[scale].saturating_sub(in_open_window(state)), state.today)
             }
         };
         Self { severity, first_denial, last_denial: first_denial, denials, secrets }

@@ -1,6 +1,7 @@
 //! Event time in tumbling windows, the three scales and the two signals.
 
 use std::fmt;
+use std::ops::{Index, IndexMut};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,20 @@ impl fmt::Display for Signal {
     }
 }
 
+impl<T> Index<Signal> for [T; 2] {
+    type Output = T;
+
+    fn index(&self, signal: Signal) -> &T {
+        &self[signal as usize]
+    }
+}
+
+impl<T> IndexMut<Signal> for [T; 2] {
+    fn index_mut(&mut self, signal: Signal) -> &mut T {
+        &mut self[signal as usize]
+    }
+}
+
 /// Over how long it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scale {
@@ -145,6 +160,29 @@ impl fmt::Display for Scale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+impl<T> Index<Scale> for [T; 3] {
+    type Output = T;
+
+    fn index(&self, scale: Scale) -> &T {
+        &self[scale as usize]
+    }
+}
+
+impl<T> IndexMut<Scale> for [T; 3] {
+    fn index_mut(&mut self, scale: Scale) -> &mut T {
+        &mut self[scale as usize]
+    }
+}
+
+/// One signal on one scale: which row of the policy and of the baselines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Axis {
+    /// What is counted.
+    pub signal: Signal,
+    /// Over how long.
+    pub scale: Scale,
 }
 
 #[cfg(test)]

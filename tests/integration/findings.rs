@@ -2,10 +2,10 @@
 
 use jiff::SignedDuration;
 use rattle::cloudtrail::secret_set::Bucket;
-use rattle::detection::baseline::{Axis, Prediction};
+use rattle::detection::baseline::Prediction;
 use rattle::detection::evidence::Evidence;
 use rattle::detection::finding::{Finding, Severity};
-use rattle::detection::{Policy, PrincipalState, Report, Row, Scale, Signal};
+use rattle::detection::{Axis, Policy, PrincipalState, Report, Row, Scale, Signal};
 
 use crate::support::{InMemory, MONDAY, denial_of};
 

@@ -3,11 +3,11 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use rattle::cloudtrail::Denial;
-use rattle::detection::baseline::{Axis, Baseline};
+use rattle::detection::baseline::Baseline;
 use rattle::detection::evidence::Evidence;
 use rattle::detection::negative_binomial::tail_sigma;
 use rattle::detection::{
-    Assessment, Outcome, Policy, PrincipalState, Scale, Signal, Window, decide,
+    Assessment, Axis, Outcome, Policy, PrincipalState, Scale, Signal, Window, decide,
 };
 
 use crate::support::{InMemory, MONDAY, denial};

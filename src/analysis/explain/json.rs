@@ -106,7 +106,7 @@ impl Explanation {
                 continues: report.continues,
             }),
             turned: Signal::ALL.map(|signal| {
-                let turned = self.turned[signal as usize];
+                let turned = self.turned[signal];
                 Turned { signal, threshold: turned.threshold, events: turned.events }
             }),
             instead: self.instead,
@@ -127,7 +127,7 @@ impl Explanation {
 
     fn row_fields(&self, row: &Row) -> RowFields {
         let signal = self.policy.of(row.axis.signal);
-        let scale = row.axis.scale as usize;
+        let scale = row.axis.scale;
         RowFields {
             signal: row.axis.signal,
             scale: row.axis.scale,
@@ -159,7 +159,7 @@ impl Explanation {
 
     /// An episode as it was before this decision.
     pub(super) fn episode(&self, signal: Signal) -> &Episode {
-        &self.state.episodes[signal as usize]
+        &self.state.episodes[signal]
     }
 
     /// Whether it was open then: that of secrets covers the denials too.

@@ -162,7 +162,7 @@ impl Delivery {
         let decision = decide(&state, &assessment, &denial, policy);
         let instead = decision.report.as_ref().and_then(|report| {
             let signal = report.row.axis.signal;
-            let threshold = turned[signal as usize].threshold?;
+            let threshold = turned[signal].threshold?;
             Some(case.report_at(signal, threshold)?.row.axis.signal)
         });
         Explanation {

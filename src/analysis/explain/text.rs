@@ -62,7 +62,7 @@ impl Explanation {
         )?;
         for row in self.rows() {
             let signal = self.policy.of(row.axis.signal);
-            let scale = row.axis.scale as usize;
+            let scale = row.axis.scale;
             let ceiling = signal.ceiling[scale].map_or("-".to_owned(), |n| n.to_string());
             let says = match Verdict::of(row, &self.policy) {
                 _ if !self.looks_at(row.axis.signal) => "not looked at",
@@ -162,7 +162,7 @@ impl Explanation {
 
     fn silenced(&self, report: &Report) -> String {
         let signal = report.row.axis.signal;
-        let turned = self.turned[signal as usize];
+        let turned = self.turned[signal];
         let mut ways = Vec::new();
         if let Some(threshold) = turned.threshold {
             let mut way = format!("at a {} threshold of {threshold} or above", signal.name());
@@ -188,7 +188,7 @@ impl Explanation {
     }
 
     fn raised(&self, signal: Signal) -> Option<String> {
-        let turned = self.turned[signal as usize];
+        let turned = self.turned[signal];
         let mut ways = Vec::new();
         if let Some(threshold) = turned.threshold {
             ways.push(format!("at a {} threshold of {threshold} or below", signal.name()));
