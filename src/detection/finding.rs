@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::cadence::Cadence;
 use super::decision::Report;
 use super::policy::Policy;
+pub use super::policy::Severity;
 pub use super::resolution::{EpisodeSummary, MAX_NAMED, Reads};
 use super::state::PrincipalState;
 use super::window::{Scale, Signal, WINDOW_SECONDS};
@@ -44,37 +45,6 @@ impl Status {
             Self::Open => "open",
             Self::Update => "update",
             Self::Resolved => "resolved",
-        }
-    }
-}
-
-/// How urgent it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Most likely a broken workload.
-    Low,
-    /// Look at it today.
-    Medium,
-    /// Look at it now.
-    High,
-}
-
-impl Severity {
-    /// All of them, mildest first.
-    pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
-
-    /// The one with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.name() == name)
-    }
-
-    /// Name in findings.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What decides: thresholds, floors, ceilings, half-lives and priors.
 
+use serde::{Deserialize, Serialize};
+
 use super::window::{Scale, Signal, WINDOWS_PER_DAY};
 
 /// A value for each scale, shortest first.
@@ -45,6 +47,37 @@ pub struct SignalPolicy {
 pub const THRESHOLD_BOUNDS: (f64, f64) = (1.0, 37.0);
 /// Shortest and longest half-life, in days.
 pub const HALF_LIFE_BOUNDS: (f64, f64) = (0.25, 365.0);
+
+/// How urgent it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Most likely a broken workload.
+    Low,
+    /// Look at it today.
+    Medium,
+    /// Look at it now.
+    High,
+}
+
+impl Severity {
+    /// All of them, mildest first.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
+
+    /// The one with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.name() == name)
+    }
+
+    /// Name in findings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
 
 /// Everything the detector is tuned with. [`Policy::default`] is documented, with
 /// a reason for each value, in `docs/detection.md`.

@@ -1,8 +1,8 @@
 //! Which finding of a broken workload says nothing new.
 
 use super::decision::Report;
-use super::finding::{Severity, severity};
-use super::policy::{ESCALATION, REPEAT_WINDOWS};
+use super::finding::severity;
+use super::policy::{ESCALATION, REPEAT_WINDOWS, Severity};
 use super::state::PrincipalState;
 use super::window::Window;
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Finding, Severity, Status, digest_of, episode_id};
-use crate::detection::policy::Policy;
+use super::finding::{Finding, Status, digest_of, episode_id};
+use crate::detection::policy::{Policy, Severity};
 use crate::detection::state::PrincipalState;
 use crate::text::Text;
 use crate::wording::{plural, span, utc};

@@ -1,8 +1,8 @@
 //! What an episode comes to: kept while it goes on, and told when it is over.
 
 use super::decision::Report;
-use super::finding::{EpisodeSummary, Severity, distinct_secrets, severity};
-use super::policy::Policy;
+use super::finding::{EpisodeSummary, distinct_secrets, severity};
+use super::policy::{Policy, Severity};
 use super::state::PrincipalState;
 use super::window::Scale;
 use crate::cloudtrail::secret_set::SecretSet;
