@@ -28,6 +28,31 @@ impl Row {
     pub fn unreported(&self) -> u32 {
         self.observed.saturating_sub(self.told)
     }
+
+    /// The score of the whole count if it is a hit: unusual enough, or over the ceiling.
+    pub fn hit(&self, policy: &Policy) -> Option<f64> {
+        self.hit_of(self.observed, policy)
+    }
+
+    /// Whether a hit is worth another report: its unreported part is a hit by itself, or
+    /// took the count to the ceiling.
+    pub fn is_fresh(&self, policy: &Policy) -> bool {
+        let ceiling = policy.of(self.axis.signal).ceiling[self.axis.scale];
+        self.told == 0
+            || ceiling.is_some_and(|ceiling| self.told < ceiling && ceiling <= self.observed)
+            || self.hit_of(self.unreported(), policy).is_some()
+    }
+
+    fn hit_of(&self, count: u32, policy: &Policy) -> Option<f64> {
+        let signal = policy.of(self.axis.signal);
+        let scale = self.axis.scale;
+        if count < signal.floor[scale] {
+            return None;
+        }
+        let sigma = self.prediction.sigma(count);
+        let over_ceiling = signal.ceiling[scale].is_some_and(|ceiling| count >= ceiling);
+        (sigma >= signal.threshold || over_ceiling).then_some(sigma)
+    }
 }
 
 /// All six rows, denials first, the shortest scale first. Scores are computed

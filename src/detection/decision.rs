@@ -52,46 +52,6 @@ impl Decision {
     }
 }
 
-/// What one row says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Too few to be looked at.
-    BelowFloor,
-    /// Not unusual enough.
-    BelowThreshold,
-    /// Unusual, and reported already in this hour or day.
-    Reported,
-    /// Unusual, for its deviation.
-    Unusual,
-    /// Reported whatever its deviation: so many are never usual.
-    OverCeiling,
-}
-
-impl Verdict {
-    /// Of a row by itself, whether or not its signal is looked at.
-    pub fn of(row: &Row, policy: &Policy) -> Self {
-        let signal = policy.of(row.axis.signal);
-        match hit(row, row.observed, policy) {
-            None if row.observed < signal.floor[row.axis.scale] => Self::BelowFloor,
-            None => Self::BelowThreshold,
-            Some(_) if !is_fresh(row, policy) => Self::Reported,
-            Some(sigma) if sigma >= signal.threshold => Self::Unusual,
-            Some(_) => Self::OverCeiling,
-        }
-    }
-
-    /// Name in explanations.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::BelowFloor => "below the floor",
-            Self::BelowThreshold => "below the threshold",
-            Self::Reported => "reported already",
-            Self::Unusual => "unusual",
-            Self::OverCeiling => "over the ceiling",
-        }
-    }
-}
-
 /// Decides about one delivery from the state after it.
 ///
 /// Secrets are decided first and completely, then denials, since a secrets episode
@@ -226,12 +186,10 @@ impl Hits {
     fn of(rows: &[Row], policy: &Policy) -> Self {
         let mut hits = Self { any: false, strongest_fresh: None };
         for row in rows {
-            let Some(sigma) = hit(row, row.observed, policy) else {
-                continue;
-            };
+            let Some(sigma) = row.hit(policy) else { continue };
             hits.any = true;
             let stronger = hits.strongest_fresh.is_none_or(|(_, best)| sigma > best);
-            if stronger && is_fresh(row, policy) {
+            if stronger && row.is_fresh(policy) {
                 hits.strongest_fresh = Some((*row, sigma));
             }
         }
@@ -254,27 +212,6 @@ impl Hits {
             repeats: false,
         })
     }
-}
-
-/// The score of `count` if it would be a hit in that row.
-fn hit(row: &Row, count: u32, policy: &Policy) -> Option<f64> {
-    let signal = policy.of(row.axis.signal);
-    let scale = row.axis.scale;
-    if count < signal.floor[scale] {
-        return None;
-    }
-    let sigma = row.prediction.sigma(count);
-    let over_ceiling = signal.ceiling[scale].is_some_and(|ceiling| count >= ceiling);
-    (sigma >= signal.threshold || over_ceiling).then_some(sigma)
-}
-
-/// Whether what was not yet reported of a hit is a hit by itself, or took the
-/// count over the ceiling.
-fn is_fresh(row: &Row, policy: &Policy) -> bool {
-    let ceiling = policy.of(row.axis.signal).ceiling[row.axis.scale];
-    row.told == 0
-        || ceiling.is_some_and(|ceiling| row.told < ceiling && ceiling <= row.observed)
-        || hit(row, row.unreported(), policy).is_some()
 }
 
 fn everything_reported(assessment: &Assessment) -> Reported {

@@ -19,7 +19,7 @@ pub mod tally;
 pub mod window;
 
 pub use assessment::{Assessment, Row};
-pub use decision::{Decision, Report, Verdict, decide, decide_at_close};
+pub use decision::{Decision, Report, decide, decide_at_close};
 pub use finding::Finding;
 pub use policy::Policy;
 pub use state::{Outcome, PrincipalState};

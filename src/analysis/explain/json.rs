@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::Explanation;
+use super::verdict::Verdict;
 use crate::cloudtrail::secret::Secret;
 use crate::detection::state::Episode;
-use crate::detection::{Outcome, Row, Scale, Signal, Verdict, Window};
+use crate::detection::{Outcome, Row, Scale, Signal, Window};
 use crate::text::Text;
 use crate::wording::utc;
 

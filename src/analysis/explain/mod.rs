@@ -6,6 +6,7 @@
 
 mod json;
 mod text;
+mod verdict;
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,8 @@ use std::fmt::{self, Write as _};
 
 use super::Explanation;
 use super::json::start;
-use crate::detection::{Outcome, Report, Row, Signal, Verdict};
+use super::verdict::Verdict;
+use crate::detection::{Outcome, Report, Row, Signal};
 use crate::wording::{history, plural};
 
 const WIDTH: usize = 92;
