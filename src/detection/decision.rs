@@ -62,13 +62,13 @@ pub fn decide(
     denial: &Denial,
     policy: &Policy,
 ) -> Decision {
-    decide_on(state, assessment, names_a_new_secret(state, denial), policy)
+    decide_on(state, assessment, state.names_a_new_secret(denial), policy)
 }
 
 /// Decides about a state whose open window is about to close, as the deliveries of its
 /// denials did or should have done: one of them may have ended before it decided.
 pub fn decide_at_close(state: &PrincipalState, policy: &Policy) -> Decision {
-    let names_a_new_secret = !state.secrets.difference(&state.known_secrets()).is_empty();
+    let names_a_new_secret = state.new_secrets()[Scale::FiveMinutes] > 0;
     decide_on(state, &Assessment::of(state, policy), names_a_new_secret, policy)
 }
 
@@ -78,8 +78,7 @@ fn decide_on(
     names_a_new_secret: bool,
     policy: &Policy,
 ) -> Decision {
-    let new_today = Axis { signal: Signal::Secrets, scale: Scale::Day };
-    if policy.only_above.is_some_and(|most| state.observed(new_today) <= most) {
+    if policy.only_above.is_some_and(|most| state.new_secrets()[Scale::Day] <= most) {
         return Decision::nothing(state);
     }
     let [mut denials, mut secrets] = state.episodes;
@@ -118,12 +117,6 @@ fn decide_on(
         last_sent: LastSent::after(state, &report),
         ..nothing
     }
-}
-
-/// Whether a denial names a secret that is not known: only then is the signal of secrets
-/// looked at.
-pub fn names_a_new_secret(state: &PrincipalState, denial: &Denial) -> bool {
-    !denial.secrets().buckets().difference(&state.known_secrets()).is_empty()
 }
 
 impl PrincipalState {

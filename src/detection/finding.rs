@@ -8,6 +8,7 @@ use super::decision::Report;
 use super::policy::Policy;
 pub use super::policy::Severity;
 pub use super::resolution::{EpisodeSummary, MAX_NAMED, Reads};
+use super::severity::severity;
 use super::state::PrincipalState;
 use super::window::{Scale, Signal, WINDOW_SECONDS};
 use crate::cloudtrail::call::Denial;
@@ -17,14 +18,6 @@ use crate::detection::evidence::Evidence;
 use crate::sha256::sha256_start;
 use crate::text::Text;
 use crate::wording::{history, plural, rounded};
-
-/// Secrets from which a finding of new secrets is severe whatever its score.
-const HIGH_SECRETS: u32 = 10;
-/// Score from which it is severe with fewer secrets.
-const HIGH_SIGMA: f64 = 8.0;
-const HIGH_SIGMA_SECRETS: u32 = 5;
-/// One or two doors and many knocks are most likely a broken workload.
-const LOW_SECRETS: u32 = 2;
 
 /// Whether the finding begins an episode, continues it or ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +65,12 @@ pub struct Counts {
     /// In the open UTC day.
     #[serde(rename = "1d")]
     pub day: u32,
+}
+
+impl From<[u32; 3]> for Counts {
+    fn from([five_minutes, hour, day]: [u32; 3]) -> Self {
+        Self { five_minutes, hour, day }
+    }
 }
 
 impl Counts {
@@ -176,13 +175,9 @@ impl Finding {
         let row = &report.row;
         let (signal, scale) = (row.axis.signal, row.axis.scale);
         let principal = denial.principal();
-        let denials = Counts {
-            five_minutes: state.denials[0],
-            hour: state.denials[1],
-            day: state.denials[2],
-        };
-        let secrets = new_secrets(state);
-        let distinct_secrets = distinct_secrets(state, scale);
+        let denials = Counts::from(state.denials);
+        let secrets = Counts::from(state.new_secrets());
+        let distinct_secrets = state.distinct_secrets(scale);
         let baseline = Usual {
             mean: row.prediction.mean,
             sd: row.prediction.sd(),
@@ -193,7 +188,7 @@ impl Finding {
             .filter(|ceiling| report.sigma < signal_policy.threshold && row.observed >= *ceiling);
         let time = denial.time().as_second();
         let evidence = evidence(state, scale, time);
-        let severity = severity(report, state);
+        let severity = severity(row, report.sigma, state);
         Self {
             id: finding_id(state, principal.key(), signal),
             episode: episode_id(state, principal.key()),
@@ -276,44 +271,6 @@ pub(super) fn episode_id(state: &PrincipalState, key: &Text) -> String {
 
 pub(super) fn digest_of(name: &str) -> String {
     format!("{:032x}", u128::from_be_bytes(sha256_start(name)))
-}
-
-fn new_secrets(state: &PrincipalState) -> Counts {
-    let on = |scale| state.observed(super::window::Axis { signal: Signal::Secrets, scale });
-    Counts { five_minutes: on(Scale::FiveMinutes), hour: on(Scale::Hour), day: on(Scale::Day) }
-}
-
-/// Different secrets refused in the open window of that scale. Of an hour only the new
-/// ones are counted; they are all of them if the whole day has no other.
-pub(super) fn distinct_secrets(state: &PrincipalState, scale: Scale) -> Option<u32> {
-    let today = state.today.union(&state.secrets).len();
-    match scale {
-        Scale::FiveMinutes => Some(state.secrets.len()),
-        Scale::Hour => (today == new_secrets(state).hour).then_some(today),
-        Scale::Day => Some(today),
-    }
-}
-
-pub(super) fn severity(report: &Report, state: &PrincipalState) -> Severity {
-    let row = &report.row;
-    match row.axis.signal {
-        Signal::Secrets
-            if row.observed >= HIGH_SECRETS
-                || (report.sigma >= HIGH_SIGMA && row.observed >= HIGH_SIGMA_SECRETS) =>
-        {
-            Severity::High
-        }
-        Signal::Secrets => Severity::Medium,
-        Signal::Denials => {
-            // Of an hour the day's secrets stand in: they are at least those of the hour.
-            let doors = match row.axis.scale {
-                Scale::FiveMinutes => state.secrets.len(),
-                Scale::Hour | Scale::Day => state.today.union(&state.secrets).len(),
-            };
-            // A message that names no secret cannot show that it was only one.
-            if (1..=LOW_SECRETS).contains(&doors) { Severity::Low } else { Severity::Medium }
-        }
-    }
 }
 
 /// Claims the denials counted in the window and, where they were counted, the secrets.

@@ -14,6 +14,7 @@ pub mod negative_binomial;
 pub mod policy;
 pub mod repeat;
 pub mod resolution;
+pub mod severity;
 pub mod state;
 pub mod tally;
 pub mod window;

@@ -1,8 +1,8 @@
 //! Which finding of a broken workload says nothing new.
 
 use super::decision::Report;
-use super::finding::severity;
 use super::policy::{ESCALATION, REPEAT_WINDOWS, Severity};
+use super::severity::severity;
 use super::state::PrincipalState;
 use super::window::Window;
 
@@ -18,7 +18,10 @@ pub struct LastSent {
 impl LastSent {
     /// As it is after a report.
     pub(super) fn after(state: &PrincipalState, report: &Report) -> Option<Self> {
-        if report.continues || report.repeats || severity(report, state) != Severity::Low {
+        if report.continues
+            || report.repeats
+            || severity(&report.row, report.sigma, state) != Severity::Low
+        {
             return state.last_sent;
         }
         Some(Self { window: state.window, count: report.row.unreported() })
@@ -31,7 +34,7 @@ pub(super) fn repeats(state: &PrincipalState, report: &Report) -> bool {
     let Some(told) = state.last_sent else { return false };
     let seen = state.known_secrets().union(&state.once);
     !report.continues
-        && severity(report, state) == Severity::Low
+        && severity(&report.row, report.sigma, state) == Severity::Low
         && state.window.since(told.window) < REPEAT_WINDOWS
         && report.row.unreported() < told.count.saturating_mul(ESCALATION)
         && state.secrets.difference(&seen).is_empty()

@@ -184,13 +184,38 @@ impl PrincipalState {
 
     /// The count of one signal in the open window of one scale.
     pub fn observed(&self, axis: Axis) -> u32 {
-        let new_now = || self.secrets.difference(&self.known_secrets()).len();
-        match (axis.signal, axis.scale) {
-            (Signal::Denials, scale) => self.denials[scale],
-            (Signal::Secrets, Scale::FiveMinutes) => new_now(),
-            (Signal::Secrets, Scale::Hour) => self.new_in_hour.saturating_add(new_now()),
-            (Signal::Secrets, Scale::Day) => self.new_in_day.saturating_add(new_now()),
+        match axis.signal {
+            Signal::Denials => self.denials[axis.scale],
+            Signal::Secrets => self.new_secrets()[axis.scale],
         }
+    }
+
+    /// New secrets in the open window of each scale.
+    pub fn new_secrets(&self) -> [u32; 3] {
+        let now = self.secrets.difference(&self.known_secrets()).len();
+        [now, self.new_in_hour.saturating_add(now), self.new_in_day.saturating_add(now)]
+    }
+
+    /// Whether the denial names a secret that is not known. Only then is the signal of
+    /// secrets looked at.
+    pub fn names_a_new_secret(&self, denial: &Denial) -> bool {
+        !denial.secrets().buckets().difference(&self.known_secrets()).is_empty()
+    }
+
+    /// Different secrets refused in the open window of that scale. Of an hour only the new
+    /// ones are counted; they are all of them if the whole day has no other.
+    pub fn distinct_secrets(&self, scale: Scale) -> Option<u32> {
+        let of_day = self.secrets_of_day().len();
+        match scale {
+            Scale::FiveMinutes => Some(self.secrets.len()),
+            Scale::Hour => (of_day == self.new_secrets()[Scale::Hour]).then_some(of_day),
+            Scale::Day => Some(of_day),
+        }
+    }
+
+    /// Secrets refused in the open day, its open window included.
+    pub fn secrets_of_day(&self) -> SecretSet {
+        self.today.union(&self.secrets)
     }
 
     /// Completed windows of that scale since the principal was first seen.
@@ -215,10 +240,10 @@ impl PrincipalState {
     /// Closes the open window and opens `next`, which must be newer.
     fn roll(&mut self, next: Window, policy: &Policy) {
         self.tally = self.tally_with_open_window(policy);
-        let new_now = self.observed(Axis { signal: Signal::Secrets, scale: Scale::FiveMinutes });
+        let new_now = self.new_secrets()[Scale::FiveMinutes];
         self.fold(Scale::FiveMinutes, [self.denials[0], new_now], next, policy);
         self.denials[0] = 0;
-        self.today = self.today.union(&self.secrets);
+        self.today = self.secrets_of_day();
         self.secrets = SecretSet::EMPTY;
         self.new_in_hour = self.new_in_hour.saturating_add(new_now);
         self.new_in_day = self.new_in_day.saturating_add(new_now);

@@ -1,8 +1,9 @@
 //! What an episode comes to: kept while it goes on, and told when it is over.
 
 use super::decision::Report;
-use super::finding::{EpisodeSummary, distinct_secrets, severity};
+use super::finding::EpisodeSummary;
 use super::policy::{Policy, Severity};
+use super::severity::severity;
 use super::state::PrincipalState;
 use super::window::Scale;
 use crate::cloudtrail::secret_set::SecretSet;
@@ -26,7 +27,7 @@ pub struct EpisodeTotals {
 impl EpisodeTotals {
     /// Of the episode that a report continues, or else of the one that it opens.
     pub(super) fn after(state: &PrincipalState, report: &Report, opens: bool) -> Self {
-        let severity = severity(report, state);
+        let severity = severity(&report.row, report.sigma, state);
         match state.tally {
             Some(tally) if !opens => Self { severity: tally.severity.max(severity), ..tally },
             _ => Self::opened(state, report.row.axis.scale, severity),
@@ -36,7 +37,7 @@ impl EpisodeTotals {
     /// An episode begins with the open window of the scale that was reported. The secrets of
     /// an hour are not counted by themselves; where the day has others, it begins with the day.
     fn opened(state: &PrincipalState, scale: Scale, severity: Severity) -> Self {
-        let scale = match distinct_secrets(state, scale) {
+        let scale = match state.distinct_secrets(scale) {
             Some(_) => scale,
             None => Scale::Day,
         };

@@ -14,7 +14,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::counterfactual::{Case, Counterfactual};
 use crate::cloudtrail::{Denial, Principal};
-use crate::detection::decision::names_a_new_secret;
 use crate::detection::{Assessment, Decision, Policy, PrincipalState, Signal, decide};
 use crate::engine::Handled;
 use crate::replay::history::History;
@@ -167,7 +166,7 @@ impl Delivery {
             Some(case.report_at(signal, threshold)?.row.axis.signal)
         });
         Explanation {
-            names_a_new_secret: names_a_new_secret(&state, &denial),
+            names_a_new_secret: state.names_a_new_secret(&denial),
             delivery: number,
             policy: policy.clone(),
             decision,
