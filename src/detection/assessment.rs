@@ -69,7 +69,7 @@ impl Assessment {
             Row {
                 axis,
                 observed: state.observed(axis),
-                told: state.told.on(axis),
+                told: state.alerting.reported.on(axis),
                 prediction: baseline.predict(axis, state.completed(scale), policy),
             }
         };

@@ -1,12 +1,13 @@
 //! Whether a state is worth a report, and which.
 
+use super::alerting::{AlertState, Episode, EpisodeTotals, LastSent, Reported};
 use super::assessment::{Assessment, Row};
-use super::policy::{ESCALATION, Policy};
-use super::repeat::{LastSent, repeats};
-use super::state::{Episode, PrincipalState, Reported};
-use super::tally::EpisodeTotals;
+use super::policy::{ESCALATION, Policy, REPEAT_WINDOWS, Severity};
+use super::severity::severity;
+use super::state::PrincipalState;
 use super::window::{Axis, Scale, Signal, Window};
 use crate::cloudtrail::call::Denial;
+use crate::cloudtrail::secret_set::SecretSet;
 
 /// The row that is reported.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,29 +27,14 @@ pub struct Report {
 pub struct Decision {
     /// What is to be reported, if anything.
     pub report: Option<Report>,
-    /// Episodes as they are after this decision.
-    pub episodes: [Episode; 2],
-    /// What will have been reported after this decision.
-    pub told: Reported,
-    /// Number of the alert that opened the principal's episode, after this decision.
-    pub episode: u64,
-    /// What that episode came to, after this decision.
-    pub tally: Option<EpisodeTotals>,
-    /// The broken workload that will have been told of last, after this decision.
-    pub last_sent: Option<LastSent>,
+    /// What takes the place of the state's own once the decision is acted on.
+    pub alerting: AlertState,
 }
 
 impl Decision {
     /// Nothing is reported, and no episode begins or goes on.
     pub const fn nothing(state: &PrincipalState) -> Self {
-        Self {
-            report: None,
-            episodes: state.episodes,
-            told: state.told,
-            episode: state.episode,
-            tally: state.tally,
-            last_sent: state.last_sent,
-        }
+        Self { report: None, alerting: state.alerting }
     }
 }
 
@@ -81,91 +67,78 @@ fn decide_on(
     if policy.only_above.is_some_and(|most| state.new_secrets()[Scale::Day] <= most) {
         return Decision::nothing(state);
     }
-    let [mut denials, mut secrets] = state.episodes;
-    let was_open = state.has_open_episode(policy);
+    let mut alerting = state.alerting;
+    let [denials, secrets] = &mut alerting.episodes;
     let mut report = None;
 
     if names_a_new_secret {
         let hits = Hits::of(assessment.of_signal(Signal::Secrets), policy);
         let open = secrets.is_open(state.window, policy);
-        report = hits.report(&secrets, open, state.window, policy);
-        secrets.note(&hits, state.window);
+        report = hits.report(secrets, open, state.window, policy);
+        hits.record(secrets, state.window);
         if let Some(Report { row, .. }) = &report {
-            secrets.told(row.unreported(), state.window);
-            denials.told(state.denials[row.axis.scale].max(1), state.window);
+            secrets.record_report(row.unreported(), state.window);
+            denials.record_report(state.denials[row.axis.scale].max(1), state.window);
         }
     }
 
     let hits = Hits::of(assessment.of_signal(Signal::Denials), policy);
     if report.is_none() {
         let open = denials.is_open(state.window, policy) || secrets.is_open(state.window, policy);
-        report = hits.report(&denials, open, state.window, policy);
+        report = hits.report(denials, open, state.window, policy);
         if let Some(Report { row, .. }) = &report {
-            denials.told(row.unreported(), state.window);
+            denials.record_report(row.unreported(), state.window);
         }
     }
-    denials.note(&hits, state.window);
+    hits.record(denials, state.window);
 
-    let nothing = Decision { episodes: [denials, secrets], ..Decision::nothing(state) };
-    let Some(report) = report else { return nothing };
-    let report = Report { repeats: repeats(state, &report), ..report };
-    Decision {
-        report: Some(report),
-        told: everything_reported(assessment),
-        episode: if was_open { state.episode } else { state.alert_seq + 1 },
-        tally: Some(EpisodeTotals::after(state, &report, !was_open)),
-        last_sent: LastSent::after(state, &report),
-        ..nothing
+    let Some(mut report) = report else { return Decision { report: None, alerting } };
+    let was_open = state.alerting.has_open_episode(state.window, policy);
+    let severity = severity(&report.row, report.sigma, state);
+    report.repeats = is_held(state, &report, severity);
+    alerting.reported = everything_reported(assessment);
+    alerting.alert_seq += 1;
+    if !was_open {
+        alerting.episode = alerting.alert_seq;
     }
+    alerting.totals = Some(match alerting.totals {
+        Some(totals) if was_open => {
+            EpisodeTotals { severity: totals.severity.max(severity), ..totals }
+        }
+        _ => opening_totals(state, report.row.axis.scale, severity),
+    });
+    if severity == Severity::Low && !report.continues && !report.repeats {
+        alerting.last_sent =
+            Some(LastSent { window: state.window, count: report.row.unreported() });
+    }
+    Decision { report: Some(report), alerting }
 }
 
-impl PrincipalState {
-    /// Whether an episode of either signal goes on in the open window.
-    pub fn has_open_episode(&self, policy: &Policy) -> bool {
-        self.episodes.iter().any(|episode| episode.is_open(self.window, policy))
-    }
-
-    /// When the episode of either signal is over unless a further hit comes, in epoch seconds;
-    /// nothing if there was none.
-    pub fn episode_ends_at(&self, policy: &Policy) -> Option<i64> {
-        let last_hit = self.episodes.iter().filter_map(|episode| episode.hit_window).max()?;
-        let first_quiet = Window::from_index(last_hit.index() + policy.quiet_windows + 1);
-        Some(first_quiet.start_on(Scale::FiveMinutes))
-    }
-
-    /// Takes over what a decision changes.
-    pub fn settle(&mut self, decision: &Decision) {
-        self.episodes = decision.episodes;
-        self.told = decision.told;
-        self.episode = decision.episode;
-        self.tally = decision.tally;
-        self.last_sent = decision.last_sent;
-        if decision.report.is_some() {
-            self.alert_seq += 1;
-        }
-    }
+/// Whether a report says nothing that the last low one did not: one more episode over the
+/// same few secrets, not many times as often, within [`REPEAT_WINDOWS`].
+fn is_held(state: &PrincipalState, report: &Report, severity: Severity) -> bool {
+    let Some(last) = state.alerting.last_sent else { return false };
+    let seen = state.known_secrets().union(&state.once);
+    !report.continues
+        && severity == Severity::Low
+        && state.window.since(last.window) < REPEAT_WINDOWS
+        && report.row.unreported() < last.count.saturating_mul(ESCALATION)
+        && state.secrets.difference(&seen).is_empty()
 }
 
-impl Episode {
-    /// Whether it is open in that window.
-    pub fn is_open(&self, window: Window, policy: &Policy) -> bool {
-        self.hit_window.is_some_and(|hit| window.since(hit) <= policy.quiet_windows)
-    }
-
-    fn is_due_again(&self, window: Window, policy: &Policy) -> bool {
-        self.alert_window.is_none_or(|alert| window.since(alert) >= policy.remind_windows)
-    }
-
-    fn told(&mut self, count: u32, window: Window) {
-        self.alert_window = Some(window);
-        self.alert_count = count;
-    }
-
-    fn note(&mut self, hits: &Hits, window: Window) {
-        if hits.any {
-            self.hit_window = Some(window);
+/// The running sums of an episode that begins with this report, its open window left out. It
+/// begins with the open window of the reported scale. The secrets of an hour are not counted
+/// by themselves; where the day has others, the episode begins with the day.
+fn opening_totals(state: &PrincipalState, scale: Scale, severity: Severity) -> EpisodeTotals {
+    let scale = if state.distinct_secrets(scale).is_some() { scale } else { Scale::Day };
+    let first_denial = state.opened[scale];
+    let (denials, secrets) = match scale {
+        Scale::FiveMinutes => (0, SecretSet::EMPTY),
+        Scale::Hour | Scale::Day => {
+            (state.denials[scale].saturating_sub(state.denials_in_window()), state.today)
         }
-    }
+    };
+    EpisodeTotals { severity, first_denial, last_denial: first_denial, denials, secrets }
 }
 
 /// The hits among the rows of one signal.
@@ -189,6 +162,12 @@ impl Hits {
         hits
     }
 
+    fn record(&self, episode: &mut Episode, window: Window) {
+        if self.any {
+            episode.hit_window = Some(window);
+        }
+    }
+
     fn report(
         &self,
         episode: &Episode,
@@ -198,7 +177,7 @@ impl Hits {
     ) -> Option<Report> {
         let (row, sigma) = self.strongest_fresh?;
         let escalated = row.unreported() >= episode.alert_count.saturating_mul(ESCALATION);
-        (!open || episode.is_due_again(window, policy) || escalated).then_some(Report {
+        (!open || episode.is_reminder_due(window, policy) || escalated).then_some(Report {
             row,
             sigma,
             continues: open,

@@ -3,11 +3,11 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use super::alerting::EpisodeSummary;
 use super::cadence::Cadence;
 use super::decision::Report;
 use super::policy::Policy;
 pub use super::policy::Severity;
-pub use super::resolution::{EpisodeSummary, MAX_NAMED, Reads};
 use super::severity::severity;
 use super::state::PrincipalState;
 use super::window::{Scale, Signal, WINDOW_SECONDS};
@@ -159,6 +159,24 @@ pub struct Finding {
     pub reads: Option<Reads>,
 }
 
+/// Secrets that a principal read after it was refused others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reads {
+    /// Different secrets it was refused in the episode until then.
+    pub denied: u32,
+    /// Different secrets it read.
+    pub read: u32,
+    /// Their names in order, [`MAX_NAMED`] of them at most.
+    pub secrets: Vec<Text>,
+    /// When it read the first, in epoch seconds.
+    pub first: i64,
+    /// When it read the last, in epoch seconds.
+    pub last: i64,
+}
+
+/// Secrets that were read and are named.
+pub const MAX_NAMED: usize = 64;
+
 /// The principal, and the session it was last seen in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PrincipalSeen {
@@ -228,7 +246,7 @@ impl Finding {
             cadence: (severity == Severity::Low).then(|| Cadence::of(state, scale, time)).flatten(),
             totals: None,
             repeats: report.repeats,
-            worst: state.tally.map(|tally| tally.severity),
+            worst: state.alerting.totals.map(|totals| totals.severity),
             reads: None,
         }
     }
@@ -260,13 +278,17 @@ fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
 }
 
 fn finding_id(state: &PrincipalState, key: &Text, signal: Signal) -> String {
-    let name = format!("{key}\n{}\n{signal}\n{}", state.window.index(), state.alert_seq);
+    let name = format!("{key}\n{}\n{signal}\n{}", state.window.index(), state.alerting.alert_seq);
     digest_of(&name)
 }
 
 /// A state that expired begins to count its alerts anew; its first window tells the two apart.
 pub(super) fn episode_id(state: &PrincipalState, key: &Text) -> String {
-    digest_of(&format!("{key}\nepisode\n{}\n{}", state.first_window.index(), state.episode))
+    digest_of(&format!(
+        "{key}\nepisode\n{}\n{}",
+        state.first_window.index(),
+        state.alerting.episode
+    ))
 }
 
 pub(super) fn digest_of(name: &str) -> String {

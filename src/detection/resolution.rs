@@ -1,52 +1,11 @@
 //! What is told of an episode after its findings: that it let its principal in, and its end.
 
-use serde::{Deserialize, Serialize};
-
-use super::finding::{Finding, Status, digest_of, episode_id};
+use super::alerting::EpisodeSummary;
+use super::finding::{Finding, Reads, Status, digest_of, episode_id};
 use crate::detection::policy::{Policy, Severity};
 use crate::detection::state::PrincipalState;
 use crate::text::Text;
 use crate::wording::{plural, span, utc};
-
-/// What a whole episode came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EpisodeSummary {
-    /// Severest of its findings, so that whoever got that one also gets its end.
-    pub severity: Severity,
-    /// Denials in it.
-    pub denials: u32,
-    /// Different secrets refused in it.
-    pub secrets: u32,
-    /// Its first denial, in epoch seconds.
-    pub first_denial: i64,
-    /// Its last denial, in epoch seconds.
-    pub last_denial: i64,
-}
-
-impl EpisodeSummary {
-    /// From the first denial to the last, in seconds.
-    pub fn seconds(&self) -> i64 {
-        self.last_denial.saturating_sub(self.first_denial).max(0)
-    }
-}
-
-/// Secrets that a principal read after it was refused others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reads {
-    /// Different secrets it was refused in the episode until then.
-    pub denied: u32,
-    /// Different secrets it read.
-    pub read: u32,
-    /// Their names in order, [`MAX_NAMED`] of them at most.
-    pub secrets: Vec<Text>,
-    /// When it read the first, in epoch seconds.
-    pub first: i64,
-    /// When it read the last, in epoch seconds.
-    pub last: i64,
-}
-
-/// Secrets that were read and are named.
-pub const MAX_NAMED: usize = 64;
 
 impl Finding {
     /// That the principal of `last`, the finding told last of an open episode, was let in.
@@ -92,7 +51,7 @@ impl Finding {
         let key = self.principal.principal.key();
         let remembered = state
             .filter(|state| episode_id(state, key) == self.episode)
-            .and_then(|state| state.totals(policy));
+            .and_then(|state| state.episode_summary(policy));
         remembered.unwrap_or(EpisodeSummary {
             severity: self.severity,
             denials: self.denials.on(self.scale),

@@ -2,10 +2,9 @@
 
 use jiff::SignedDuration;
 
+use super::alerting::{AlertState, EpisodeSummary, EpisodeTotals};
 use super::baseline::Baseline;
 use super::policy::{MAX_AGE_SECONDS, MAX_IDS, Policy};
-use super::repeat::LastSent;
-use super::tally::EpisodeTotals;
 use super::window::{Axis, Scale, Signal, Window};
 use crate::cloudtrail::call::{Denial, EventDigest};
 use crate::cloudtrail::secret_set::SecretSet;
@@ -29,38 +28,6 @@ impl Outcome {
             Self::Counted => "counted",
             Self::Duplicate => "duplicate",
             Self::WindowFull => "saturated",
-        }
-    }
-}
-
-/// Reports and hits of one signal. An episode is what goes on between the first
-/// hit and an hour without any.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Episode {
-    /// Open window at the last report.
-    pub alert_window: Option<Window>,
-    /// Open window at the last hit.
-    pub hit_window: Option<Window>,
-    /// Count reported then, less what had been reported before.
-    pub alert_count: u32,
-}
-
-/// Counts of both signals already reported in the open hour and in the open day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reported {
-    /// In the open hour: denials, secrets.
-    pub hour: [u32; 2],
-    /// In the open UTC day: denials, secrets.
-    pub day: [u32; 2],
-}
-
-impl Reported {
-    /// Already reported of that signal on that scale; nothing on the shortest.
-    pub fn on(&self, axis: Axis) -> u32 {
-        match axis.scale {
-            Scale::FiveMinutes => 0,
-            Scale::Hour => self.hour[axis.signal],
-            Scale::Day => self.day[axis.signal],
         }
     }
 }
@@ -92,10 +59,6 @@ pub struct PrincipalState {
     pub known_before: SecretSet,
     /// Baselines by signal, then scale.
     pub baselines: [[Baseline; 3]; 2],
-    /// What was already reported.
-    pub told: Reported,
-    /// Episodes by signal.
-    pub episodes: [Episode; 2],
     /// Time of the denial that opened the open window, hour and day, in epoch seconds.
     pub opened: [i64; 3],
     /// Digests of the event ids counted in the open window, rising.
@@ -104,14 +67,8 @@ pub struct PrincipalState {
     pub ids_before: Vec<EventDigest>,
     /// The last denial of each slot.
     pub evidence: [Option<Evidence>; EVIDENCE_SLOTS],
-    /// Number of alerts claimed so far.
-    pub alert_seq: u64,
-    /// Number of the alert that opened the episode reported last, of either signal.
-    pub episode: u64,
-    /// What that episode came to so far.
-    pub tally: Option<EpisodeTotals>,
-    /// The broken workload it was told of last.
-    pub last_sent: Option<LastSent>,
+    /// What its alerts have said so far.
+    pub alerting: AlertState,
 }
 
 impl PrincipalState {
@@ -130,16 +87,11 @@ impl PrincipalState {
             known: SecretSet::EMPTY,
             known_before: SecretSet::EMPTY,
             baselines: [[Baseline::default(); 3]; 2],
-            told: Reported::default(),
-            episodes: [Episode::default(); 2],
             opened: [denial.time().as_second(); 3],
             ids: Vec::new(),
             ids_before: Vec::new(),
             evidence: std::array::from_fn(|_| None),
-            alert_seq: 0,
-            episode: 0,
-            tally: None,
-            last_sent: None,
+            alerting: AlertState::default(),
         }
     }
 
@@ -223,6 +175,26 @@ impl PrincipalState {
         self.window.on(scale) - self.first_window.on(scale)
     }
 
+    /// Denials counted in the open window, late ones included.
+    pub fn denials_in_window(&self) -> u32 {
+        u32::try_from(self.ids.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The episode reported last, up to now. Windows after its end are not in it.
+    pub fn episode_summary(&self, policy: &Policy) -> Option<EpisodeSummary> {
+        self.totals_with_open_window(policy).map(|totals| totals.summary())
+    }
+
+    /// The running sums as they are once the open window is closed.
+    fn totals_with_open_window(&self, policy: &Policy) -> Option<EpisodeTotals> {
+        let totals = self.alerting.totals?;
+        if !self.alerting.has_open_episode(self.window, policy) {
+            return Some(totals);
+        }
+        let newest = self.evidence.iter().flatten().map(|evidence| evidence.time).max();
+        Some(totals.with_window(self.denials_in_window(), &self.secrets, newest))
+    }
+
     fn count(&mut self, denial: &Denial, age: SignedDuration) {
         if age <= SignedDuration::from_secs(MAX_AGE_SECONDS) {
             self.denials[0] = self.denials[0].saturating_add(1);
@@ -239,7 +211,7 @@ impl PrincipalState {
 
     /// Closes the open window and opens `next`, which must be newer.
     fn roll(&mut self, next: Window, policy: &Policy) {
-        self.tally = self.tally_with_open_window(policy);
+        self.alerting.totals = self.totals_with_open_window(policy);
         let new_now = self.new_secrets()[Scale::FiveMinutes];
         self.fold(Scale::FiveMinutes, [self.denials[0], new_now], next, policy);
         self.denials[0] = 0;
@@ -252,13 +224,13 @@ impl PrincipalState {
             self.fold(Scale::Hour, [self.denials[1], self.new_in_hour], next, policy);
             self.denials[1] = 0;
             self.new_in_hour = 0;
-            self.told.hour = [0; 2];
+            self.alerting.reported.hour = [0; 2];
         }
         if next.on(Scale::Day) != self.window.on(Scale::Day) {
             self.fold(Scale::Day, [self.denials[2], self.new_in_day], next, policy);
             self.denials[2] = 0;
             self.new_in_day = 0;
-            self.told.day = [0; 2];
+            self.alerting.reported.day = [0; 2];
             self.remember_day(next);
         }
         self.window = next;

@@ -184,7 +184,7 @@ impl<S: Store, P: Sink> Engine<S, P> {
         for _ in 0..MAX_CLAIMS {
             let decision = decide(&stored.state, &assessment, denial, policy);
             let Some(report) = &decision.report else {
-                if decision.episodes != stored.state.episodes {
+                if decision.alerting.episodes != stored.state.alerting.episodes {
                     self.store.record_hit(&stored, &decision).await.map_err(EngineError::Store)?;
                 }
                 return Ok(());
@@ -201,7 +201,7 @@ impl<S: Store, P: Sink> Engine<S, P> {
                 continue;
             }
             let mut after = stored.state.clone();
-            after.settle(&decision);
+            after.alerting = decision.alerting;
             let finding = Finding::new(&after, report, denial, policy);
             let outbox = Outbox {
                 finding: finding.clone(),

@@ -103,7 +103,7 @@ impl<P: Sink> Engine<DynamoDbStore, P> {
             return Ok(());
         }
         let remembered = stored.as_ref().map(|stored| &stored.state);
-        let over_at = remembered.and_then(|state| state.episode_ends_at(policy));
+        let over_at = remembered.and_then(|state| state.alerting.episode_ends_at(policy));
         if let Some(due) = over_at.map(|end| end + LATE_SECONDS).filter(|due| *due > second) {
             return self.store.look_again(episode, due).await.map_err(EngineError::Store);
         }

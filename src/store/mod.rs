@@ -76,7 +76,7 @@ impl StoredState {
                 if self.outbox.is_some() {
                     return self.state.receive_in_open_window(denial, age);
                 }
-                self.state.settle(&decision);
+                self.state.alerting = decision.alerting;
                 self.outbox = Some(Outbox {
                     finding: Finding::new(&self.state, report, denial, policy),
                     owner: denial.digest(),

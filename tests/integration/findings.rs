@@ -103,10 +103,10 @@ fn a_title_claims_only_what_was_counted() {
 fn an_id_is_the_same_in_every_replay_and_of_one_finding_alone() {
     let report = report(Signal::Secrets, Scale::Hour, 9, 5.0);
     let mut state = state();
-    state.alert_seq = 1;
+    state.alerting.alert_seq = 1;
     let id = finding(&state, &report).id;
     assert_eq!(finding(&state, &report).id, id);
-    state.alert_seq = 2;
+    state.alerting.alert_seq = 2;
     assert_ne!(finding(&state, &report).id, id);
 }
 

@@ -68,7 +68,7 @@ fn deliver(
     let state = state.get_or_insert_with(|| PrincipalState::opened_by(denial));
     let outcome = state.receive(denial, age, policy);
     let decision = decide(state, &Assessment::of(state, policy), denial, policy);
-    state.settle(&decision);
+    state.alerting = decision.alerting;
     (outcome, decision.report.is_some())
 }
 

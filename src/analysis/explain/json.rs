@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Explanation;
 use super::verdict::Verdict;
 use crate::cloudtrail::secret::Secret;
-use crate::detection::state::Episode;
+use crate::detection::alerting::Episode;
 use crate::detection::{Outcome, Row, Scale, Signal, Window};
 use crate::text::Text;
 use crate::wording::utc;
@@ -160,7 +160,7 @@ impl Explanation {
 
     /// An episode as it was before this decision.
     pub(super) fn episode(&self, signal: Signal) -> &Episode {
-        &self.state.episodes[signal]
+        &self.state.alerting.episodes[signal]
     }
 
     /// Whether it was open then: that of secrets covers the denials too.
