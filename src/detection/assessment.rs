@@ -13,7 +13,7 @@ pub struct Row {
     /// The whole count in the open window of that scale.
     pub observed: u32,
     /// The part of it that was already reported.
-    pub told: u32,
+    pub reported: u32,
     /// What the baseline expects.
     pub prediction: Prediction,
 }
@@ -26,7 +26,7 @@ impl Row {
 
     /// The count that was not yet reported.
     pub fn unreported(&self) -> u32 {
-        self.observed.saturating_sub(self.told)
+        self.observed.saturating_sub(self.reported)
     }
 
     /// The score of the whole count if it is a hit: unusual enough, or over the ceiling.
@@ -38,8 +38,8 @@ impl Row {
     /// took the count to the ceiling.
     pub fn is_fresh(&self, policy: &Policy) -> bool {
         let ceiling = policy.of(self.axis.signal).ceiling[self.axis.scale];
-        self.told == 0
-            || ceiling.is_some_and(|ceiling| self.told < ceiling && ceiling <= self.observed)
+        self.reported == 0
+            || ceiling.is_some_and(|ceiling| self.reported < ceiling && ceiling <= self.observed)
             || self.hit_of(self.unreported(), policy).is_some()
     }
 
@@ -69,7 +69,7 @@ impl Assessment {
             Row {
                 axis,
                 observed: state.observed(axis),
-                told: state.alerting.reported.on(axis),
+                reported: state.alerting.reported.on(axis),
                 prediction: baseline.predict(axis, state.completed(scale), policy),
             }
         };

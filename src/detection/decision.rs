@@ -2,10 +2,10 @@
 
 use super::alerting::{AlertState, Episode, EpisodeTotals, LastSent, Reported};
 use super::assessment::{Assessment, Row};
-use super::policy::{ESCALATION, Policy, REPEAT_WINDOWS, Severity};
+use super::policy::{ESCALATION, HELD_WINDOWS, Policy, Severity};
 use super::severity::severity;
 use super::state::PrincipalState;
-use super::window::{Axis, Scale, Signal, Window};
+use super::window::{Scale, Signal, Window};
 use crate::cloudtrail::call::Denial;
 use crate::cloudtrail::secret_set::SecretSet;
 
@@ -19,7 +19,7 @@ pub struct Report {
     /// Whether it continues an episode that was open before.
     pub continues: bool,
     /// Whether it says what was told: it is recorded and not sent.
-    pub repeats: bool,
+    pub held: bool,
 }
 
 /// What follows from one assessment. Complete before anything acts on it.
@@ -95,7 +95,7 @@ fn decide_on(
     let Some(mut report) = report else { return Decision { report: None, alerting } };
     let was_open = state.alerting.has_open_episode(state.window, policy);
     let severity = severity(&report.row, report.sigma, state);
-    report.repeats = is_held(state, &report, severity);
+    report.held = is_held(state, &report, severity);
     alerting.reported = everything_reported(assessment);
     alerting.alert_seq += 1;
     if !was_open {
@@ -107,7 +107,7 @@ fn decide_on(
         }
         _ => opening_totals(state, report.row.axis.scale, severity),
     });
-    if severity == Severity::Low && !report.continues && !report.repeats {
+    if severity == Severity::Low && !report.continues && !report.held {
         alerting.last_sent =
             Some(LastSent { window: state.window, count: report.row.unreported() });
     }
@@ -115,13 +115,13 @@ fn decide_on(
 }
 
 /// Whether a report says nothing that the last low one did not: one more episode over the
-/// same few secrets, not many times as often, within [`REPEAT_WINDOWS`].
+/// same few secrets, not many times as often, within [`HELD_WINDOWS`].
 fn is_held(state: &PrincipalState, report: &Report, severity: Severity) -> bool {
     let Some(last) = state.alerting.last_sent else { return false };
     let seen = state.known_secrets().union(&state.once);
     !report.continues
         && severity == Severity::Low
-        && state.window.since(last.window) < REPEAT_WINDOWS
+        && state.window.since(last.window) < HELD_WINDOWS
         && report.row.unreported() < last.count.saturating_mul(ESCALATION)
         && state.secrets.difference(&seen).is_empty()
 }
@@ -181,20 +181,12 @@ impl Hits {
             row,
             sigma,
             continues: open,
-            repeats: false,
+            held: false,
         })
     }
 }
 
 fn everything_reported(assessment: &Assessment) -> Reported {
-    let mut told = Reported::default();
-    for row in assessment.rows() {
-        let Axis { signal, scale } = row.axis;
-        match scale {
-            Scale::FiveMinutes => {}
-            Scale::Hour => told.hour[signal] = row.observed,
-            Scale::Day => told.day[signal] = row.observed,
-        }
-    }
-    told
+    let on = |scale: Scale| Signal::ALL.map(|signal| assessment.of_signal(signal)[scale].observed);
+    Reported { hour: on(Scale::Hour), day: on(Scale::Day) }
 }

@@ -149,8 +149,8 @@ pub struct Finding {
     #[serde(default)]
     pub totals: Option<EpisodeSummary>,
     /// Whether it says what was told of a broken workload: it is recorded and not sent.
-    #[serde(default)]
-    pub repeats: bool,
+    #[serde(default, rename = "repeats")]
+    pub held: bool,
     /// Severest finding of its episode so far, this one included.
     #[serde(default)]
     pub worst: Option<Severity>,
@@ -245,7 +245,7 @@ impl Finding {
             baseline,
             cadence: (severity == Severity::Low).then(|| Cadence::of(state, scale, time)).flatten(),
             totals: None,
-            repeats: report.repeats,
+            held: report.held,
             worst: state.alerting.totals.map(|totals| totals.severity),
             reads: None,
         }

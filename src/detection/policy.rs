@@ -22,7 +22,7 @@ pub const MIN_DISPERSION: f64 = 1.1;
 pub const ESCALATION: u32 = 10;
 
 /// A broken workload that was told of is not told of again for so many windows: 14 days.
-pub const REPEAT_WINDOWS: i64 = 14 * WINDOWS_PER_DAY;
+pub const HELD_WINDOWS: i64 = 14 * WINDOWS_PER_DAY;
 
 /// The part of a policy that differs between the two signals.
 #[derive(Clone, Copy, Debug, PartialEq)]

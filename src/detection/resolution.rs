@@ -27,7 +27,7 @@ impl Finding {
             ),
             reads: Some(reads),
             cadence: None,
-            repeats: false,
+            held: false,
             ..last.clone()
         };
         finding.title = format!("{} by {}", finding.what(), last.principal.principal.label());

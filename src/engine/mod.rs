@@ -264,7 +264,7 @@ impl<S: Store, P: Sink> Engine<S, P> {
     ) -> Option<Disposition> {
         if muted_until > now.as_second() {
             Some(Disposition::Muted)
-        } else if finding.repeats {
+        } else if finding.held {
             Some(Disposition::Held)
         } else {
             (self.settings.mode == Mode::Shadow).then_some(Disposition::Shadowed)

@@ -218,7 +218,7 @@ impl<W: Write> Replay<'_, W> {
                 writeln!(self.output, "{}", line.map_err(io::Error::from)?)?;
             }
             // No alert of it would be sent; the summary counts it.
-            Format::Text if finding.repeats => {}
+            Format::Text if finding.held => {}
             Format::Text => {
                 let email = Email::about(finding, &deployment);
                 write!(self.output, "Subject: {}\n\n{}\n", email.subject, email.body)?;

@@ -15,8 +15,8 @@ fn state() -> PrincipalState {
 
 fn report(signal: Signal, scale: Scale, observed: u32, sigma: f64) -> Report {
     let prediction = Prediction { mean: 0.1, dispersion: 2.0, weight: 300.0 };
-    let row = Row { axis: Axis { signal, scale }, observed, told: 0, prediction };
-    Report { row, sigma, continues: false, repeats: false }
+    let row = Row { axis: Axis { signal, scale }, observed, reported: 0, prediction };
+    Report { row, sigma, continues: false, held: false }
 }
 
 fn finding(state: &PrincipalState, report: &Report) -> Finding {
@@ -43,7 +43,7 @@ fn new_secrets_are_severe_by_number_or_by_score() {
 }
 
 #[test]
-fn denials_are_severe_by_the_doors_they_knock_on() {
+fn denials_are_severe_by_how_many_secrets_they_are_of() {
     let severity = |open, earlier, scale| {
         let state = with_secrets(open, earlier);
         finding(&state, &report(Signal::Denials, scale, 500, 37.0)).severity

@@ -95,7 +95,7 @@ fn assert_sound(state: &PrincipalState, policy: &Policy) {
             assert!(number.is_finite() && number > 0.0, "{row:?}");
         }
         assert!((0.0..=37.0).contains(&row.sigma()), "{row:?}");
-        assert!(row.told <= row.observed, "{row:?}");
+        assert!(row.reported <= row.observed, "{row:?}");
     }
     for baseline in state.baselines.iter().flatten() {
         for sum in [baseline.sum, baseline.sum_of_squares] {

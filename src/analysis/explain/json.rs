@@ -133,7 +133,7 @@ impl Explanation {
             signal: row.axis.signal,
             scale: row.axis.scale,
             observed: row.observed,
-            told: row.told,
+            told: row.reported,
             mean: row.prediction.mean,
             sd: row.prediction.sd(),
             dispersion: row.prediction.dispersion,

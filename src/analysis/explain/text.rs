@@ -76,7 +76,7 @@ impl Explanation {
                 row.axis.signal.name(),
                 row.axis.scale.name(),
                 row.observed,
-                row.told,
+                row.reported,
                 digits(row.prediction.mean),
                 digits(row.prediction.sd()),
                 row.sigma(),
