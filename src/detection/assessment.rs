@@ -1,4 +1,4 @@
-//! The state read against its baselines: six rows, one for each signal and scale.
+//! Counts beside what is usual for them: six rows, one for each signal and scale.
 
 use super::baseline::Prediction;
 use super::policy::Policy;
@@ -8,23 +8,20 @@ use super::window::{Axis, Scale, Signal};
 /// One count beside what is usual for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
-    /// Which signal on which scale.
     pub axis: Axis,
-    /// The whole count in the open window of that scale.
+    /// Whole count in the open window of the scale.
     pub observed: u32,
     /// The part of it that was already reported.
     pub reported: u32,
-    /// What the baseline expects.
     pub prediction: Prediction,
 }
 
 impl Row {
-    /// How unusual the whole count is, in sigma-equivalents.
+    /// Score of the whole count, in sigma-equivalents.
     pub fn sigma(&self) -> f64 {
         self.prediction.sigma(self.observed)
     }
 
-    /// The count that was not yet reported.
     pub fn unreported(&self) -> u32 {
         self.observed.saturating_sub(self.reported)
     }
@@ -55,13 +52,12 @@ impl Row {
     }
 }
 
-/// All six rows, denials first, the shortest scale first. Scores are computed
-/// where they are asked for: most denials are below every floor.
+/// By signal, then by scale. Scores are computed where they are asked for, because most counts
+/// are below their floor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Assessment([[Row; 3]; 2]);
 
 impl Assessment {
-    /// Reads the state.
     pub fn of(state: &PrincipalState, policy: &Policy) -> Self {
         let row = |signal, scale| {
             let axis = Axis { signal, scale };
@@ -76,12 +72,12 @@ impl Assessment {
         Self(Signal::ALL.map(|signal| Scale::ALL.map(|scale| row(signal, scale))))
     }
 
-    /// All rows in order.
+    /// All six rows: denials first, the shortest scale first.
     pub fn rows(&self) -> &[Row] {
         self.0.as_flattened()
     }
 
-    /// As it would be with more or fewer events of one signal in each open window.
+    /// The same with so many events of one signal added to each open window, or taken away.
     #[must_use]
     pub fn with_events(&self, signal: Signal, more: i64) -> Self {
         let mut changed = *self;
@@ -92,7 +88,6 @@ impl Assessment {
         changed
     }
 
-    /// The rows of one signal, the shortest scale first.
     pub fn of_signal(&self, signal: Signal) -> &[Row; 3] {
         &self.0[signal]
     }

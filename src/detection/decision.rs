@@ -1,4 +1,4 @@
-//! Whether a state is worth a report, and which.
+//! Whether a state is reported, and what its alerts have said after that.
 
 use super::alerting::{AlertState, Episode, EpisodeTotals, LastSent, Reported};
 use super::assessment::{Assessment, Row};
@@ -12,22 +12,20 @@ use crate::cloudtrail::secret_set::SecretSet;
 /// The row that is reported.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Report {
-    /// The count and its baseline.
     pub row: Row,
-    /// Its score.
+    /// Score of the whole count.
     pub sigma: f64,
     /// Whether it continues an episode that was open before.
     pub continues: bool,
-    /// Whether it says what was told: it is recorded and not sent.
+    /// Whether it repeats the last low report: it is recorded and not sent.
     pub held: bool,
 }
 
 /// What follows from one assessment. Complete before anything acts on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
-    /// What is to be reported, if anything.
     pub report: Option<Report>,
-    /// What takes the place of the state's own once the decision is acted on.
+    /// Replaces the state's own once the decision is acted on.
     pub alerting: AlertState,
 }
 
@@ -51,8 +49,8 @@ pub fn decide(
     decide_on(state, assessment, state.names_a_new_secret(denial), policy)
 }
 
-/// Decides about a state whose open window is about to close, as the deliveries of its
-/// denials did or should have done: one of them may have ended before it decided.
+/// Decides about a state whose open window is about to close. The delivery that should have
+/// reported it may have crashed before it did.
 pub fn decide_at_close(state: &PrincipalState, policy: &Policy) -> Decision {
     let names_a_new_secret = state.new_secrets()[Scale::FiveMinutes] > 0;
     decide_on(state, &Assessment::of(state, policy), names_a_new_secret, policy)
@@ -126,9 +124,9 @@ fn is_held(state: &PrincipalState, report: &Report, severity: Severity) -> bool 
         && state.secrets.difference(&seen).is_empty()
 }
 
-/// The running sums of an episode that begins with this report, its open window left out. It
-/// begins with the open window of the reported scale. The secrets of an hour are not counted
-/// by themselves; where the day has others, the episode begins with the day.
+/// The running sums, without the open 5 minutes, of an episode that begins with this report. It
+/// begins with the open window of the reported scale; but secrets are not counted by hour, so
+/// where the day has others than the hour, it begins with the day.
 fn opening_totals(state: &PrincipalState, scale: Scale, severity: Severity) -> EpisodeTotals {
     let scale = if state.distinct_secrets(scale).is_some() { scale } else { Scale::Day };
     let first_denial = state.opened[scale];

@@ -1,4 +1,4 @@
-//! A finding: what is true about a principal at the moment it was reported.
+//! A finding: the facts about a principal at the moment of a report.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use super::alerting::EpisodeSummary;
 use super::cadence::Cadence;
 use super::decision::Report;
+use super::evidence::Evidence;
 use super::policy::Policy;
 pub use super::policy::Severity;
 use super::severity::severity;
@@ -14,7 +15,6 @@ use super::window::{Scale, Signal, WINDOW_SECONDS};
 use crate::cloudtrail::call::Denial;
 use crate::cloudtrail::principal::Principal;
 use crate::cloudtrail::secret::Secret;
-use crate::detection::evidence::Evidence;
 use crate::sha256::sha256_start;
 use crate::text::Text;
 use crate::wording::{history, plural, rounded};
@@ -23,16 +23,13 @@ use crate::wording::{history, plural, rounded};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// The first of its episode.
     Open,
-    /// The episode grew, or goes on.
+    /// The episode grew, goes on, or was followed by an access.
     Update,
-    /// The episode is over.
     Resolved,
 }
 
 impl Status {
-    /// Name in findings.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -47,22 +44,19 @@ impl Status {
 pub struct Usual {
     /// Expected count.
     pub mean: f64,
-    /// Its standard deviation.
+    /// Standard deviation.
     pub sd: f64,
     /// Days since the principal was first seen.
     pub history_days: f64,
 }
 
-/// One count on each scale.
+/// One count in the open window of each scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// In the open 5 minutes.
     #[serde(rename = "5m")]
     pub five_minutes: u32,
-    /// In the open hour.
     #[serde(rename = "1h")]
     pub hour: u32,
-    /// In the open UTC day.
     #[serde(rename = "1d")]
     pub day: u32,
 }
@@ -74,7 +68,6 @@ impl From<[u32; 3]> for Counts {
 }
 
 impl Counts {
-    /// The count on one scale.
     pub fn on(&self, scale: Scale) -> u32 {
         match scale {
             Scale::FiveMinutes => self.five_minutes,
@@ -108,25 +101,22 @@ pub struct Finding {
     pub region: Option<Text>,
     /// Who was refused.
     pub principal: PrincipalSeen,
-    /// What was counted.
     pub signal: Signal,
-    /// Over how long.
     pub scale: Scale,
-    /// The count.
+    /// Count of that signal in the open window of that scale.
     pub observed: u32,
-    /// What is usual.
+    /// What is usual for that count.
     pub baseline: Usual,
-    /// How far apart they are, in sigma-equivalents, 0 to 37.
+    /// Score of the count, in sigma-equivalents, 0 to 37.
     pub deviation: f64,
-    /// Deviation from which it is reported.
+    /// Deviation from which a count is reported.
     pub threshold: f64,
-    /// Denials on each scale.
     pub denials: Counts,
-    /// New secrets on each scale.
+    /// Secrets that were new to the principal.
     pub secrets: Counts,
-    /// First denial of the scale's open window.
+    /// First denial of the scale's open window, in epoch seconds.
     pub first_denial: i64,
-    /// Newest denial seen.
+    /// Newest denial seen, in epoch seconds.
     pub last_denial: i64,
     /// Denials of that window to look at, newest first.
     pub evidence: Vec<Evidence>,
@@ -137,18 +127,19 @@ pub struct Finding {
     pub policy_arn: Option<Text>,
     /// Different secrets refused in the window, if that was counted.
     pub distinct_secrets: Option<u32>,
-    /// Count from which it is reported whatever its deviation, if that is why.
+    /// The ceiling, if the count is reported for that alone.
     pub over_ceiling: Option<u32>,
-    /// What the ARN of the secret ends in that the call named which raised it.
+    /// Random suffix of the ARN of the secret, if the call that raised it named one by ARN.
     #[serde(default)]
     pub secret_suffix: Option<Text>,
-    /// The pace of a workload that is most likely broken.
+    /// The pace of a low finding, which is most likely a broken workload's.
     #[serde(default)]
     pub cadence: Option<Cadence>,
-    /// What the episode came to, if this is its end.
+    /// Only in the resolution of an episode.
     #[serde(default)]
     pub totals: Option<EpisodeSummary>,
-    /// Whether it says what was told of a broken workload: it is recorded and not sent.
+    /// Whether it repeats the last low finding: it is recorded and not sent. An older function
+    /// reads it by its older name.
     #[serde(default, rename = "repeats")]
     pub held: bool,
     /// Severest finding of its episode so far, this one included.
@@ -180,15 +171,13 @@ pub const MAX_NAMED: usize = 64;
 /// The principal, and the session it was last seen in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PrincipalSeen {
-    /// Who it is.
     pub principal: Principal,
-    /// Its session.
     pub session: Option<Text>,
 }
 
 impl Finding {
-    /// The finding that a report stands for. `state` is the state it was decided on,
-    /// after it took over the decision; `denial` is the delivery that raised it.
+    /// `state` is the one that was decided on, with the decision's own `alerting`; `denial` is the
+    /// delivery that raised the report.
     pub fn new(state: &PrincipalState, report: &Report, denial: &Denial, policy: &Policy) -> Self {
         let row = &report.row;
         let (signal, scale) = (row.axis.signal, row.axis.scale);
@@ -282,7 +271,8 @@ fn finding_id(state: &PrincipalState, key: &Text, signal: Signal) -> String {
     digest_of(&name)
 }
 
-/// A state that expired begins to count its alerts anew; its first window tells the two apart.
+/// A principal whose state expired counts its alerts from 1 again, so the first window is part
+/// of the name.
 pub(super) fn episode_id(state: &PrincipalState, key: &Text) -> String {
     digest_of(&format!(
         "{key}\nepisode\n{}\n{}",
@@ -337,8 +327,8 @@ fn explanation(
     )
 }
 
-/// The slots whose denial belongs to the open window of that scale, newest first; when a
-/// backlog raised the finding, those of as long a time before the denial that did.
+/// The evidence from the open window of that scale, newest first. If a late denial raised the
+/// finding, it is from as long a time before that denial instead.
 fn evidence(state: &PrincipalState, scale: Scale, raised_at: i64) -> Vec<Evidence> {
     let start = match state.window.start_on(scale) {
         start if start <= raised_at => start,

@@ -3,6 +3,10 @@
 //!
 //! Pure: the same state and the same denial give the same result on every run,
 //! thread and machine. `docs/detection.md` explains the equations.
+//!
+//! The files build on each other in this order, and none imports one that stands after it:
+//! window, policy, `negative_binomial`, baseline, evidence, alerting, state, assessment,
+//! severity, decision, cadence, finding, resolution.
 
 pub mod alerting;
 pub mod assessment;
@@ -18,7 +22,6 @@ pub mod severity;
 pub mod state;
 pub mod window;
 
-pub use alerting::EpisodeTotals;
 pub use assessment::{Assessment, Row};
 pub use decision::{Decision, Report, decide, decide_at_close};
 pub use finding::Finding;

@@ -1,14 +1,14 @@
-//! What is told of an episode after its findings: that it let its principal in, and its end.
+//! Findings that follow an episode: an access after denial, and the resolution.
 
 use super::alerting::EpisodeSummary;
 use super::finding::{Finding, Reads, Status, digest_of, episode_id};
-use crate::detection::policy::{Policy, Severity};
-use crate::detection::state::PrincipalState;
+use super::policy::{Policy, Severity};
+use super::state::PrincipalState;
 use crate::text::Text;
 use crate::wording::{plural, span, utc};
 
 impl Finding {
-    /// That the principal of `last`, the finding told last of an open episode, was let in.
+    /// The principal read secrets in an open episode, whose last reported finding is `last`.
     pub fn access_after_denial(last: &Self, reads: Reads, region: Option<Text>) -> Self {
         let mut finding = Self {
             id: digest_of(&format!("{}\nlet in", last.episode)),
@@ -34,8 +34,8 @@ impl Finding {
         finding
     }
 
-    /// The end of the episode of `last`, which was told last of it. `state` is what is
-    /// remembered of the principal by then, if anything is, and `reads` what it read meanwhile.
+    /// The end of an episode, whose last reported finding is `last`. `state` is the principal's at
+    /// that time, unless it expired, and `reads` what it read during the episode.
     pub fn resolution(
         last: &Self,
         state: Option<&PrincipalState>,
@@ -45,8 +45,8 @@ impl Finding {
         Self::resolved(&Self { reads, ..last.clone() }, last.totals_so_far(state, policy))
     }
 
-    /// What the episode of this finding came to so far, by the principal's state. If that was
-    /// forgotten, or is of another episode by now, what this finding says is all that is known.
+    /// Totals of this finding's episode from the principal's state. If that is gone, or is in
+    /// another episode by now, only what this finding says is known.
     pub fn totals_so_far(&self, state: Option<&PrincipalState>, policy: &Policy) -> EpisodeSummary {
         let key = self.principal.principal.key();
         let remembered = state

@@ -1,28 +1,26 @@
-//! What is remembered of one principal, and how one denial changes it.
+//! What the detector remembers of one principal, and how a denial changes it.
 
 use jiff::SignedDuration;
 
 use super::alerting::{AlertState, EpisodeSummary, EpisodeTotals};
 use super::baseline::Baseline;
+use super::evidence::{EVIDENCE_SLOTS, Evidence};
 use super::policy::{MAX_AGE_SECONDS, MAX_IDS, Policy};
 use super::window::{Axis, Scale, Signal, Window};
 use crate::cloudtrail::call::{Denial, EventDigest};
 use crate::cloudtrail::secret_set::SecretSet;
-use crate::detection::evidence::{EVIDENCE_SLOTS, Evidence};
 
 /// What became of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was counted.
     Counted,
-    /// Its event id was counted before; nothing changed.
+    /// Its event id was counted before, so nothing changed.
     Duplicate,
-    /// The open window already holds 256 denials; nothing changed.
+    /// The open window already holds [`MAX_IDS`] denials, so nothing changed.
     WindowFull,
 }
 
 impl Outcome {
-    /// Name in decisions.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Counted => "counted",
@@ -32,16 +30,15 @@ impl Outcome {
     }
 }
 
-/// Everything the detector remembers of one principal. Its size is bounded
-/// whatever is fed to it: two lists of at most 256 event digests, fixed maps and
-/// fixed slots.
+/// Everything the detector remembers of one principal. Its size is bounded whatever comes in:
+/// two lists of at most [`MAX_IDS`] digests, the rest is of fixed size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PrincipalState {
-    /// The open 5-minute window: the newest seen.
+    /// The open 5-minute window: the newest in which a denial was seen.
     pub window: Window,
-    /// The first window ever.
+    /// The window of the first denial ever.
     pub first_window: Window,
-    /// Denials in the open window, hour and day.
+    /// In the open window of each scale.
     pub denials: [u32; 3],
     /// Secrets refused in the open window.
     pub secrets: SecretSet,
@@ -53,26 +50,25 @@ pub struct PrincipalState {
     pub today: SecretSet,
     /// Secrets refused on one earlier day of this generation.
     pub once: SecretSet,
-    /// Secrets known in this generation.
+    /// Secrets refused again on a later day, in this generation.
     pub known: SecretSet,
-    /// Secrets known in the previous generation.
+    /// The same of the previous generation.
     pub known_before: SecretSet,
-    /// Baselines by signal, then scale.
+    /// By signal, then by scale.
     pub baselines: [[Baseline; 3]; 2],
-    /// Time of the denial that opened the open window, hour and day, in epoch seconds.
+    /// Time of the denial that opened the open window of each scale, in epoch seconds.
     pub opened: [i64; 3],
-    /// Digests of the event ids counted in the open window, rising.
+    /// Digests of the event ids counted in the open window, in rising order.
     pub ids: Vec<EventDigest>,
-    /// Digests of the event ids counted in the window that was open before, rising.
+    /// The same of the window that was open before.
     pub ids_before: Vec<EventDigest>,
-    /// The last denial of each slot.
+    /// Latest denial of each slot.
     pub evidence: [Option<Evidence>; EVIDENCE_SLOTS],
-    /// What its alerts have said so far.
     pub alerting: AlertState,
 }
 
 impl PrincipalState {
-    /// The state of a principal first seen now, before its denial is received.
+    /// The state of a principal that is first seen now. The denial itself is not yet counted.
     pub fn opened_by(denial: &Denial) -> Self {
         let window = Window::containing(denial.time());
         Self {
@@ -95,7 +91,8 @@ impl PrincipalState {
         }
     }
 
-    /// Receives one delivery. `age` is the time between the event and its arrival.
+    /// Counts one delivery, in a new window if it is newer than the open one. `age` is the time
+    /// between the event and its arrival.
     pub fn receive(&mut self, denial: &Denial, age: SignedDuration, policy: &Policy) -> Outcome {
         let window = Window::containing(denial.time());
         if window > self.window && !self.has_counted(denial) {
@@ -105,7 +102,7 @@ impl PrincipalState {
         self.receive_in_open_window(denial, age)
     }
 
-    /// The same, without closing the open window: a denial of a newer one counts in it too.
+    /// The same, but a denial that is newer than the open window counts in it too.
     pub fn receive_in_open_window(&mut self, denial: &Denial, age: SignedDuration) -> Outcome {
         if self.has_counted(denial) {
             return Outcome::Duplicate;
@@ -117,7 +114,6 @@ impl PrincipalState {
         Outcome::Counted
     }
 
-    /// Whether the event was counted in the open window or in the one before.
     pub fn has_counted(&self, denial: &Denial) -> bool {
         let digest = denial.digest();
         [&self.ids, &self.ids_before].iter().any(|ids| ids.binary_search(&digest).is_ok())
@@ -128,13 +124,12 @@ impl PrincipalState {
         self.window.since(self.first_window) as f64 / Scale::Day.windows() as f64
     }
 
-    /// Whether the secret is known to the principal: refused earlier today, or on
-    /// two days of this generation or of the previous one.
+    /// Secrets that are not new to the principal: refused in an earlier window of the open day,
+    /// or on two days of this generation or of the previous one.
     pub fn known_secrets(&self) -> SecretSet {
         self.today.union(&self.known).union(&self.known_before)
     }
 
-    /// The count of one signal in the open window of one scale.
     pub fn observed(&self, axis: Axis) -> u32 {
         match axis.signal {
             Signal::Denials => self.denials[axis.scale],
@@ -251,8 +246,8 @@ impl PrincipalState {
         }
     }
 
-    /// Moves the secrets of the closing day into memory. The day counts in its own
-    /// generation, even when the next one begins.
+    /// Adds the secrets of the closing day to those of its own generation, which closes with it
+    /// if `next` is in a later one.
     fn remember_day(&mut self, next: Window) {
         let seen_before = self.once.union(&self.known).union(&self.known_before);
         let again = self.today.intersection(&seen_before);
@@ -268,7 +263,7 @@ impl PrincipalState {
         }
     }
 
-    /// Notes which denial opened the windows that were just rolled to.
+    /// Records the denial that opened the windows just rolled to.
     fn open(&mut self, denial: &Denial) {
         for scale in Scale::ALL {
             let opened = &mut self.opened[scale];
