@@ -142,7 +142,7 @@ MUTATIONS = [
     Mutation(
         "an id without the alert's number",
         "src/detection/finding.rs",
-        r'let name = format!("{key}\n{}\n{signal}\n{}", state.window.index(), state.alert_seq);',
+        r'let name = format!("{key}\n{}\n{signal}\n{}", state.window.index(), state.alerting.alert_seq);',
         r'let name = format!("{key}\n{}\n{signal}", state.window.index());',
     ),
     Mutation(

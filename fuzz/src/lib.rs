@@ -124,7 +124,7 @@ pub fn check_assessment(assessment: &Assessment) {
         assert!(usual.mean.is_finite() && usual.mean > 0.0, "mean of {row:?}");
         assert!(usual.sd().is_finite() && usual.sd() > 0.0, "standard deviation of {row:?}");
         assert!(usual.dispersion >= 1.1, "dispersion of {row:?}");
-        assert!(row.told <= row.observed, "more was told than seen: {row:?}");
+        assert!(row.reported <= row.observed, "more was reported than seen: {row:?}");
     }
 }
 

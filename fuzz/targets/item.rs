@@ -230,7 +230,7 @@ fn check_kept(stored: &StoredState) {
         }
         let decision = decide(&state, &assessment, denial, &POLICY);
         if let Some(report) = &decision.report {
-            state.settle(&decision);
+            state.alerting = decision.alerting;
             check_rendering(&Finding::new(&state, report, denial, &POLICY));
         }
         let _ = StoredState { state, ..stored.clone() }.renewed();

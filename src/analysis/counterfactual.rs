@@ -1,46 +1,40 @@
-//! What would have had to be otherwise for another decision: found by deciding again, with
+//! The smallest change that would have turned a decision, found by deciding again with
 //! everything else as it was.
 
 use crate::cloudtrail::Denial;
 use crate::detection::{Assessment, Policy, PrincipalState, Report, Signal, decide};
 
-/// Steps of a threshold that are tried, in tenths of a sigma.
+/// Thresholds that are tried, in tenths of a sigma.
 pub(crate) const TENTHS: std::ops::RangeInclusive<u32> = 10..=370;
-/// Most events that are added in thought.
-const MAX_ADDED: u32 = 5000;
+/// Events that are added or taken away at most.
+const MAX_EVENTS: u32 = 5000;
 
-/// One decision, to be made again otherwise.
+/// What a decision is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    /// The state that was decided on.
+    /// After the delivery.
     pub state: &'a PrincipalState,
-    /// Its counts beside what is usual.
     pub assessment: &'a Assessment,
-    /// The delivery.
     pub denial: &'a Denial,
-    /// What decides.
     pub policy: &'a Policy,
 }
 
-/// The nearest thresholds and counts of one signal that turn a decision.
+/// The nearest threshold and count of one signal that turn whether it is reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counterfactual {
-    /// Of a report: the lowest threshold, in tenths, from which on the signal is not
-    /// reported. Of none: the highest one at which it is.
+    /// If the signal is reported, the lowest threshold from which on it is not; else the highest
+    /// at which it is. In whole tenths of a sigma.
     pub threshold: Option<f64>,
-    /// Of a report: how many fewer events it can do without and still be made, plus one. Of
-    /// none: how many more it takes.
+    /// Smallest change in the count that turns it: fewer events if the signal is reported, else
+    /// more.
     pub events: Option<u32>,
 }
 
 impl Case<'_> {
-    /// What this case is decided.
     pub fn report(&self) -> Option<Report> {
         decide(self.state, self.assessment, self.denial, self.policy).report
     }
 
-    /// The nearest cases in which this signal is reported if it is not, and the other way
-    /// round.
     pub fn turned(&self, signal: Signal) -> Counterfactual {
         let is_reported =
             |report: Option<Report>| report.is_some_and(|report| report.row.axis.signal == signal);
@@ -49,17 +43,16 @@ impl Case<'_> {
         if is_reported(self.report()) {
             Counterfactual {
                 threshold: TENTHS.rev().map(sigma).take_while(|threshold| !at(*threshold)).last(),
-                events: (1..=MAX_ADDED).find(|fewer| !with(-i64::from(*fewer))),
+                events: (1..=MAX_EVENTS).find(|fewer| !with(-i64::from(*fewer))),
             }
         } else {
             Counterfactual {
                 threshold: TENTHS.rev().map(sigma).find(|threshold| at(*threshold)),
-                events: (1..=MAX_ADDED).find(|more| with(i64::from(*more))),
+                events: (1..=MAX_EVENTS).find(|more| with(i64::from(*more))),
             }
         }
     }
 
-    /// What is reported at another threshold of one signal.
     pub fn report_at(&self, signal: Signal, threshold: f64) -> Option<Report> {
         let mut policy = self.policy.clone();
         match signal {
@@ -69,7 +62,7 @@ impl Case<'_> {
         Case { policy: &policy, ..*self }.report()
     }
 
-    /// What is reported with more or fewer events of one signal in the open windows.
+    /// With `more` events in each open window; a negative number takes some away.
     pub fn report_with(&self, signal: Signal, more: i64) -> Option<Report> {
         let assessment = self.assessment.with_events(signal, more);
         Case { assessment: &assessment, ..*self }.report()

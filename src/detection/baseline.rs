@@ -2,30 +2,29 @@
 
 use super::negative_binomial::tail_sigma;
 use super::policy::{MIN_DISPERSION, Policy};
-use super::window::{Scale, Signal};
+use super::window::Axis;
 
 /// Discounted sums over the completed windows of one signal on one scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Baseline {
-    /// Sum of the counts `x`.
+    /// Of the counts `x`.
     pub sum: f64,
-    /// Sum of `x²`.
+    /// Of `x²`.
     pub sum_of_squares: f64,
 }
 
-/// The count a baseline leads one to expect in a window.
+/// What a baseline expects in one window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
-    /// Expected count.
     pub mean: f64,
-    /// Variance over mean, at least 1.1.
+    /// Variance over mean, at least [`MIN_DISPERSION`].
     pub dispersion: f64,
     /// Discounted windows behind it, the imagined day included.
     pub weight: f64,
 }
 
 impl Prediction {
-    /// Standard deviation of the expected count.
+    /// Standard deviation.
     pub fn sd(&self) -> f64 {
         (self.mean * self.dispersion).sqrt()
     }
@@ -36,27 +35,18 @@ impl Prediction {
     }
 }
 
-/// One signal on one scale: which row of the policy and of the baselines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Axis {
-    /// What is counted.
-    pub signal: Signal,
-    /// Over how long.
-    pub scale: Scale,
-}
-
 impl Baseline {
     /// The expectation after `completed` windows since the principal was first
     /// seen, silent ones included.
     ///
-    /// The prior is one imagined day: `a0` events spread evenly over it, with the
+    /// The prior is one imagined day over which `prior_events` are spread evenly, with the
     /// prior's dispersion.
     pub fn predict(&self, axis: Axis, completed: i64, policy: &Policy) -> Prediction {
         let signal = policy.of(axis.signal);
         let ln_decay = policy.ln_decay(axis.scale);
         let prior_windows = axis.scale.per_day() as f64;
         let prior_mean = signal.prior_events / prior_windows;
-        let prior_dispersion = signal.prior_dispersion[axis.scale as usize];
+        let prior_dispersion = signal.prior_dispersion[axis.scale];
 
         // (1 - δ^K) / (1 - δ), written so that no digits are lost while δ is near 1
         let seen = libm::expm1(completed.max(0) as f64 * ln_decay) / libm::expm1(ln_decay);
@@ -72,7 +62,7 @@ impl Baseline {
     /// Learns one completed window with `count`, then `silent` windows without any.
     ///
     /// `completed` is the number of windows before that one. A count that is itself
-    /// unusual enters clipped, so that an attack teaches the baseline little.
+    /// unusual is learned clipped, so that an attack teaches the baseline little.
     pub fn fold(&mut self, axis: Axis, completed: i64, count: u32, silent: i64, policy: &Policy) {
         let decay = libm::exp(policy.ln_decay(axis.scale));
         let learned = self.clip(axis, completed, count, policy);

@@ -1,22 +1,21 @@
-//! The pace of a workload that asks for the same secrets again and again.
+//! The pace at which a workload is refused the same few secrets again and again.
 
 use serde::{Deserialize, Serialize};
 
 use super::state::PrincipalState;
 use super::window::Scale;
 
-/// How often a workload asks that is refused the same one or two secrets again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cadence {
     /// Mean time between two calls, in seconds.
     pub seconds: f64,
-    /// Whether it kept that pace before the window it was reported for, too.
+    /// Whether it had that pace before the open 5 minutes, too.
     pub steady: bool,
 }
 
 impl Cadence {
-    /// The pace in the window of that scale, and whether the hour or the day had it before the
-    /// open 5 minutes, too.
+    /// The pace in the open window of that scale up to `last`, in epoch seconds; `None` if there
+    /// were too few calls.
     pub(super) fn of(state: &PrincipalState, scale: Scale, last: i64) -> Option<Self> {
         const LEAST_INTERVALS: u32 = 2;
         const SAME_PACE: f64 = 1.5;
@@ -24,11 +23,9 @@ impl Cadence {
             (intervals >= LEAST_INTERVALS && seconds > 0)
                 .then(|| seconds as f64 / f64::from(intervals))
         };
-        let [now, longer] =
-            [Scale::FiveMinutes, scale.max(Scale::Hour)].map(|scale| scale as usize);
+        let (now, longer) = (Scale::FiveMinutes, scale.max(Scale::Hour));
         let (denials, opened) = (&state.denials, &state.opened);
-        let seconds =
-            pace(last - opened[scale as usize], denials[scale as usize].saturating_sub(1))?;
+        let seconds = pace(last - opened[scale], denials[scale].saturating_sub(1))?;
         let recent = pace(last - opened[now], denials[now].saturating_sub(1));
         let earlier =
             pace(opened[now] - opened[longer], denials[longer].saturating_sub(denials[now]));

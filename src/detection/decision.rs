@@ -1,95 +1,38 @@
-//! Whether a state is worth a report, and which.
+//! Whether a state is reported, and what its alerts have said after that.
 
+use super::alerting::{AlertState, Episode, EpisodeTotals, LastSent, Reported};
 use super::assessment::{Assessment, Row};
-use super::baseline::Axis;
-use super::policy::{ESCALATION, Policy};
-use super::repeat::{LastSent, repeats};
-use super::state::{Episode, PrincipalState, Reported};
-use super::tally::EpisodeTotals;
+use super::policy::{ESCALATION, HELD_WINDOWS, Policy, Severity};
+use super::severity::severity;
+use super::state::PrincipalState;
 use super::window::{Scale, Signal, Window};
 use crate::cloudtrail::call::Denial;
+use crate::cloudtrail::secret_set::SecretSet;
 
 /// The row that is reported.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Report {
-    /// The count and its baseline.
     pub row: Row,
-    /// Its score.
+    /// Score of the whole count.
     pub sigma: f64,
     /// Whether it continues an episode that was open before.
     pub continues: bool,
-    /// Whether it says what was told: it is recorded and not sent.
-    pub repeats: bool,
+    /// Whether it repeats the last low report: it is recorded and not sent.
+    pub held: bool,
 }
 
 /// What follows from one assessment. Complete before anything acts on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
-    /// What is to be reported, if anything.
     pub report: Option<Report>,
-    /// Episodes as they are after this decision.
-    pub episodes: [Episode; 2],
-    /// What will have been reported after this decision.
-    pub told: Reported,
-    /// Number of the alert that opened the principal's episode, after this decision.
-    pub episode: u64,
-    /// What that episode came to, after this decision.
-    pub tally: Option<EpisodeTotals>,
-    /// The broken workload that will have been told of last, after this decision.
-    pub last_sent: Option<LastSent>,
+    /// Replaces the state's own once the decision is acted on.
+    pub alerting: AlertState,
 }
 
 impl Decision {
     /// Nothing is reported, and no episode begins or goes on.
     pub const fn nothing(state: &PrincipalState) -> Self {
-        Self {
-            report: None,
-            episodes: state.episodes,
-            told: state.told,
-            episode: state.episode,
-            tally: state.tally,
-            last_sent: state.last_sent,
-        }
-    }
-}
-
-/// What one row says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Too few to be looked at.
-    BelowFloor,
-    /// Not unusual enough.
-    BelowThreshold,
-    /// Unusual, and reported already in this hour or day.
-    Reported,
-    /// Unusual, for its deviation.
-    Unusual,
-    /// Reported whatever its deviation: so many are never usual.
-    OverCeiling,
-}
-
-impl Verdict {
-    /// Of a row by itself, whether or not its signal is looked at.
-    pub fn of(row: &Row, policy: &Policy) -> Self {
-        let signal = policy.of(row.axis.signal);
-        match hit(row, row.observed, policy) {
-            None if row.observed < signal.floor[row.axis.scale as usize] => Self::BelowFloor,
-            None => Self::BelowThreshold,
-            Some(_) if !is_fresh(row, policy) => Self::Reported,
-            Some(sigma) if sigma >= signal.threshold => Self::Unusual,
-            Some(_) => Self::OverCeiling,
-        }
-    }
-
-    /// Name in explanations.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::BelowFloor => "below the floor",
-            Self::BelowThreshold => "below the threshold",
-            Self::Reported => "reported already",
-            Self::Unusual => "unusual",
-            Self::OverCeiling => "over the ceiling",
-        }
+        Self { report: None, alerting: state.alerting }
     }
 }
 
@@ -103,13 +46,13 @@ pub fn decide(
     denial: &Denial,
     policy: &Policy,
 ) -> Decision {
-    decide_on(state, assessment, names_a_new_secret(state, denial), policy)
+    decide_on(state, assessment, state.names_a_new_secret(denial), policy)
 }
 
-/// Decides about a state whose open window is about to close, as the deliveries of its
-/// denials did or should have done: one of them may have ended before it decided.
+/// Decides about a state whose open window is about to close. The delivery that should have
+/// reported it may have crashed before it did.
 pub fn decide_at_close(state: &PrincipalState, policy: &Policy) -> Decision {
-    let names_a_new_secret = !state.secrets.difference(&state.known_secrets()).is_empty();
+    let names_a_new_secret = state.new_secrets()[Scale::FiveMinutes] > 0;
     decide_on(state, &Assessment::of(state, policy), names_a_new_secret, policy)
 }
 
@@ -119,101 +62,81 @@ fn decide_on(
     names_a_new_secret: bool,
     policy: &Policy,
 ) -> Decision {
-    let new_today = Axis { signal: Signal::Secrets, scale: Scale::Day };
-    if policy.only_above.is_some_and(|most| state.observed(new_today) <= most) {
+    if policy.only_above.is_some_and(|most| state.new_secrets()[Scale::Day] <= most) {
         return Decision::nothing(state);
     }
-    let [mut denials, mut secrets] = state.episodes;
-    let was_open = state.has_open_episode(policy);
+    let mut alerting = state.alerting;
+    let [denials, secrets] = &mut alerting.episodes;
     let mut report = None;
 
     if names_a_new_secret {
         let hits = Hits::of(assessment.of_signal(Signal::Secrets), policy);
         let open = secrets.is_open(state.window, policy);
-        report = hits.report(&secrets, open, state.window, policy);
-        secrets.note(&hits, state.window);
+        report = hits.report(secrets, open, state.window, policy);
+        hits.record(secrets, state.window);
         if let Some(Report { row, .. }) = &report {
-            secrets.told(row.unreported(), state.window);
-            denials.told(state.denials[row.axis.scale as usize].max(1), state.window);
+            secrets.record_report(row.unreported(), state.window);
+            denials.record_report(state.denials[row.axis.scale].max(1), state.window);
         }
     }
 
     let hits = Hits::of(assessment.of_signal(Signal::Denials), policy);
     if report.is_none() {
         let open = denials.is_open(state.window, policy) || secrets.is_open(state.window, policy);
-        report = hits.report(&denials, open, state.window, policy);
+        report = hits.report(denials, open, state.window, policy);
         if let Some(Report { row, .. }) = &report {
-            denials.told(row.unreported(), state.window);
+            denials.record_report(row.unreported(), state.window);
         }
     }
-    denials.note(&hits, state.window);
+    hits.record(denials, state.window);
 
-    let nothing = Decision { episodes: [denials, secrets], ..Decision::nothing(state) };
-    let Some(report) = report else { return nothing };
-    let report = Report { repeats: repeats(state, &report), ..report };
-    Decision {
-        report: Some(report),
-        told: everything_reported(assessment),
-        episode: if was_open { state.episode } else { state.alert_seq + 1 },
-        tally: Some(EpisodeTotals::after(state, &report, !was_open)),
-        last_sent: LastSent::after(state, &report),
-        ..nothing
+    let Some(mut report) = report else { return Decision { report: None, alerting } };
+    let was_open = state.alerting.has_open_episode(state.window, policy);
+    let severity = severity(&report.row, report.sigma, state);
+    report.held = is_held(state, &report, severity);
+    alerting.reported = everything_reported(assessment);
+    alerting.alert_seq += 1;
+    if !was_open {
+        alerting.episode = alerting.alert_seq;
     }
-}
-
-/// Whether a denial names a secret that is not known: only then is the signal of secrets
-/// looked at.
-pub fn names_a_new_secret(state: &PrincipalState, denial: &Denial) -> bool {
-    !denial.secrets().buckets().difference(&state.known_secrets()).is_empty()
-}
-
-impl PrincipalState {
-    /// Whether an episode of either signal goes on in the open window.
-    pub fn has_open_episode(&self, policy: &Policy) -> bool {
-        self.episodes.iter().any(|episode| episode.is_open(self.window, policy))
-    }
-
-    /// When the episode of either signal is over unless a further hit comes, in epoch seconds;
-    /// nothing if there was none.
-    pub fn episode_ends_at(&self, policy: &Policy) -> Option<i64> {
-        let last_hit = self.episodes.iter().filter_map(|episode| episode.hit_window).max()?;
-        let first_quiet = Window::from_index(last_hit.index() + policy.quiet_windows + 1);
-        Some(first_quiet.start_on(Scale::FiveMinutes))
-    }
-
-    /// Takes over what a decision changes.
-    pub fn settle(&mut self, decision: &Decision) {
-        self.episodes = decision.episodes;
-        self.told = decision.told;
-        self.episode = decision.episode;
-        self.tally = decision.tally;
-        self.last_sent = decision.last_sent;
-        if decision.report.is_some() {
-            self.alert_seq += 1;
+    alerting.totals = Some(match alerting.totals {
+        Some(totals) if was_open => {
+            EpisodeTotals { severity: totals.severity.max(severity), ..totals }
         }
+        _ => opening_totals(state, report.row.axis.scale, severity),
+    });
+    if severity == Severity::Low && !report.continues && !report.held {
+        alerting.last_sent =
+            Some(LastSent { window: state.window, count: report.row.unreported() });
     }
+    Decision { report: Some(report), alerting }
 }
 
-impl Episode {
-    /// Whether it is open in that window.
-    pub fn is_open(&self, window: Window, policy: &Policy) -> bool {
-        self.hit_window.is_some_and(|hit| window.since(hit) <= policy.quiet_windows)
-    }
+/// Whether a report says nothing that the last low one did not: one more episode over the
+/// same few secrets, not many times as often, within [`HELD_WINDOWS`].
+fn is_held(state: &PrincipalState, report: &Report, severity: Severity) -> bool {
+    let Some(last) = state.alerting.last_sent else { return false };
+    let seen = state.known_secrets().union(&state.once);
+    !report.continues
+        && severity == Severity::Low
+        && state.window.since(last.window) < HELD_WINDOWS
+        && report.row.unreported() < last.count.saturating_mul(ESCALATION)
+        && state.secrets.difference(&seen).is_empty()
+}
 
-    fn is_due_again(&self, window: Window, policy: &Policy) -> bool {
-        self.alert_window.is_none_or(|alert| window.since(alert) >= policy.remind_windows)
-    }
-
-    fn told(&mut self, count: u32, window: Window) {
-        self.alert_window = Some(window);
-        self.alert_count = count;
-    }
-
-    fn note(&mut self, hits: &Hits, window: Window) {
-        if hits.any {
-            self.hit_window = Some(window);
+/// The running sums, without the open 5 minutes, of an episode that begins with this report. It
+/// begins with the open window of the reported scale; but secrets are not counted by hour, so
+/// where the day has others than the hour, it begins with the day.
+fn opening_totals(state: &PrincipalState, scale: Scale, severity: Severity) -> EpisodeTotals {
+    let scale = if state.distinct_secrets(scale).is_some() { scale } else { Scale::Day };
+    let first_denial = state.opened[scale];
+    let (denials, secrets) = match scale {
+        Scale::FiveMinutes => (0, SecretSet::EMPTY),
+        Scale::Hour | Scale::Day => {
+            (state.denials[scale].saturating_sub(state.denials_in_window()), state.today)
         }
-    }
+    };
+    EpisodeTotals { severity, first_denial, last_denial: first_denial, denials, secrets }
 }
 
 /// The hits among the rows of one signal.
@@ -227,16 +150,20 @@ impl Hits {
     fn of(rows: &[Row], policy: &Policy) -> Self {
         let mut hits = Self { any: false, strongest_fresh: None };
         for row in rows {
-            let Some(sigma) = hit(row, row.observed, policy) else {
-                continue;
-            };
+            let Some(sigma) = row.hit(policy) else { continue };
             hits.any = true;
             let stronger = hits.strongest_fresh.is_none_or(|(_, best)| sigma > best);
-            if stronger && is_fresh(row, policy) {
+            if stronger && row.is_fresh(policy) {
                 hits.strongest_fresh = Some((*row, sigma));
             }
         }
         hits
+    }
+
+    fn record(&self, episode: &mut Episode, window: Window) {
+        if self.any {
+            episode.hit_window = Some(window);
+        }
     }
 
     fn report(
@@ -248,45 +175,16 @@ impl Hits {
     ) -> Option<Report> {
         let (row, sigma) = self.strongest_fresh?;
         let escalated = row.unreported() >= episode.alert_count.saturating_mul(ESCALATION);
-        (!open || episode.is_due_again(window, policy) || escalated).then_some(Report {
+        (!open || episode.is_reminder_due(window, policy) || escalated).then_some(Report {
             row,
             sigma,
             continues: open,
-            repeats: false,
+            held: false,
         })
     }
 }
 
-/// The score of `count` if it would be a hit in that row.
-fn hit(row: &Row, count: u32, policy: &Policy) -> Option<f64> {
-    let signal = policy.of(row.axis.signal);
-    let scale = row.axis.scale as usize;
-    if count < signal.floor[scale] {
-        return None;
-    }
-    let sigma = row.prediction.sigma(count);
-    let over_ceiling = signal.ceiling[scale].is_some_and(|ceiling| count >= ceiling);
-    (sigma >= signal.threshold || over_ceiling).then_some(sigma)
-}
-
-/// Whether what was not yet reported of a hit is a hit by itself, or took the
-/// count over the ceiling.
-fn is_fresh(row: &Row, policy: &Policy) -> bool {
-    let ceiling = policy.of(row.axis.signal).ceiling[row.axis.scale as usize];
-    row.told == 0
-        || ceiling.is_some_and(|ceiling| row.told < ceiling && ceiling <= row.observed)
-        || hit(row, row.unreported(), policy).is_some()
-}
-
 fn everything_reported(assessment: &Assessment) -> Reported {
-    let mut told = Reported::default();
-    for row in assessment.rows() {
-        let Axis { signal, scale } = row.axis;
-        match scale {
-            Scale::FiveMinutes => {}
-            Scale::Hour => told.hour[signal as usize] = row.observed,
-            Scale::Day => told.day[signal as usize] = row.observed,
-        }
-    }
-    told
+    let on = |scale: Scale| Signal::ALL.map(|signal| assessment.of_signal(signal)[scale].observed);
+    Reported { hour: on(Scale::Hour), day: on(Scale::Day) }
 }

@@ -1,5 +1,5 @@
-//! The few denials that a state keeps to show: who knocked where, from where, and why
-//! it stayed shut.
+//! The denials that a state keeps to show: the latest of each slot, with time, secret, source
+//! and cause.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,17 +8,15 @@ use crate::cloudtrail::cause::Cause;
 use crate::cloudtrail::secret::slot;
 use crate::text::Text;
 
-/// Slots of one state.
 pub const EVIDENCE_SLOTS: usize = 8;
 
-/// Longest session name kept, in bytes.
 pub const MAX_SESSION_BYTES: usize = 32;
 
 /// One denial, reduced to what an alert shows. With the names of its attributes it
 /// takes at most 160 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Event time in epoch seconds.
+    /// Epoch seconds.
     pub time: i64,
     /// The first secret it named.
     pub secret: Option<Text>,
@@ -26,14 +24,11 @@ pub struct Evidence {
     pub more_secrets: u16,
     /// Source IP address, or the service that called.
     pub source_ip: Option<Text>,
-    /// Session name.
     pub session: Option<Text>,
-    /// Why it was refused.
     pub cause: Cause,
 }
 
 impl Evidence {
-    /// What an alert shows of a denial.
     pub fn of(denial: &Denial) -> Self {
         let secrets = denial.secrets();
         Self {
@@ -46,7 +41,7 @@ impl Evidence {
         }
     }
 
-    /// The secret's name; of a batch call, with the number of further ones.
+    /// The secret's name, with the number of further ones of a batch call.
     pub fn secret_label(&self) -> Option<String> {
         let secret = self.secret.as_ref()?;
         Some(match self.more_secrets {

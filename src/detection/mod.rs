@@ -3,7 +3,12 @@
 //!
 //! Pure: the same state and the same denial give the same result on every run,
 //! thread and machine. `docs/detection.md` explains the equations.
+//!
+//! The files build on each other in this order, and none imports one that stands after it:
+//! window, policy, `negative_binomial`, baseline, evidence, alerting, state, assessment,
+//! severity, decision, cadence, finding, resolution.
 
+pub mod alerting;
 pub mod assessment;
 pub mod baseline;
 pub mod cadence;
@@ -12,16 +17,14 @@ pub mod evidence;
 pub mod finding;
 pub mod negative_binomial;
 pub mod policy;
-pub mod repeat;
 pub mod resolution;
+pub mod severity;
 pub mod state;
-pub mod tally;
 pub mod window;
 
 pub use assessment::{Assessment, Row};
-pub use decision::{Decision, Report, Verdict, decide, decide_at_close};
+pub use decision::{Decision, Report, decide, decide_at_close};
 pub use finding::Finding;
 pub use policy::Policy;
 pub use state::{Outcome, PrincipalState};
-pub use tally::EpisodeTotals;
-pub use window::{Scale, Signal, Window};
+pub use window::{Axis, Scale, Signal, Window};

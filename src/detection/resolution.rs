@@ -1,55 +1,14 @@
-//! What is told of an episode after its findings: that it let its principal in, and its end.
+//! Findings that follow an episode: an access after denial, and the resolution.
 
-use serde::{Deserialize, Serialize};
-
-use super::finding::{Finding, Severity, Status, digest_of, episode_id};
-use crate::detection::policy::Policy;
-use crate::detection::state::PrincipalState;
+use super::alerting::EpisodeSummary;
+use super::finding::{Finding, Reads, Status, digest_of, episode_id};
+use super::policy::{Policy, Severity};
+use super::state::PrincipalState;
 use crate::text::Text;
 use crate::wording::{plural, span, utc};
 
-/// What a whole episode came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EpisodeSummary {
-    /// Severest of its findings, so that whoever got that one also gets its end.
-    pub severity: Severity,
-    /// Denials in it.
-    pub denials: u32,
-    /// Different secrets refused in it.
-    pub secrets: u32,
-    /// Its first denial, in epoch seconds.
-    pub first_denial: i64,
-    /// Its last denial, in epoch seconds.
-    pub last_denial: i64,
-}
-
-impl EpisodeSummary {
-    /// From the first denial to the last, in seconds.
-    pub fn seconds(&self) -> i64 {
-        self.last_denial.saturating_sub(self.first_denial).max(0)
-    }
-}
-
-/// Secrets that a principal read after it was refused others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reads {
-    /// Different secrets it was refused in the episode until then.
-    pub denied: u32,
-    /// Different secrets it read.
-    pub read: u32,
-    /// Their names in order, [`MAX_NAMED`] of them at most.
-    pub secrets: Vec<Text>,
-    /// When it read the first, in epoch seconds.
-    pub first: i64,
-    /// When it read the last, in epoch seconds.
-    pub last: i64,
-}
-
-/// Secrets that were read and are named.
-pub const MAX_NAMED: usize = 64;
-
 impl Finding {
-    /// That the principal of `last`, the finding told last of an open episode, was let in.
+    /// The principal read secrets in an open episode, whose last reported finding is `last`.
     pub fn access_after_denial(last: &Self, reads: Reads, region: Option<Text>) -> Self {
         let mut finding = Self {
             id: digest_of(&format!("{}\nlet in", last.episode)),
@@ -68,15 +27,15 @@ impl Finding {
             ),
             reads: Some(reads),
             cadence: None,
-            repeats: false,
+            held: false,
             ..last.clone()
         };
         finding.title = format!("{} by {}", finding.what(), last.principal.principal.label());
         finding
     }
 
-    /// The end of the episode of `last`, which was told last of it. `state` is what is
-    /// remembered of the principal by then, if anything is, and `reads` what it read meanwhile.
+    /// The end of an episode, whose last reported finding is `last`. `state` is the principal's at
+    /// that time, unless it expired, and `reads` what it read during the episode.
     pub fn resolution(
         last: &Self,
         state: Option<&PrincipalState>,
@@ -86,13 +45,13 @@ impl Finding {
         Self::resolved(&Self { reads, ..last.clone() }, last.totals_so_far(state, policy))
     }
 
-    /// What the episode of this finding came to so far, by the principal's state. If that was
-    /// forgotten, or is of another episode by now, what this finding says is all that is known.
+    /// Totals of this finding's episode from the principal's state. If that is gone, or is in
+    /// another episode by now, only what this finding says is known.
     pub fn totals_so_far(&self, state: Option<&PrincipalState>, policy: &Policy) -> EpisodeSummary {
         let key = self.principal.principal.key();
         let remembered = state
             .filter(|state| episode_id(state, key) == self.episode)
-            .and_then(|state| state.totals(policy));
+            .and_then(|state| state.episode_summary(policy));
         remembered.unwrap_or(EpisodeSummary {
             severity: self.severity,
             denials: self.denials.on(self.scale),

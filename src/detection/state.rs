@@ -1,29 +1,26 @@
-//! What is remembered of one principal, and how one denial changes it.
+//! What the detector remembers of one principal, and how a denial changes it.
 
 use jiff::SignedDuration;
 
-use super::baseline::{Axis, Baseline};
+use super::alerting::{AlertState, EpisodeSummary, EpisodeTotals};
+use super::baseline::Baseline;
+use super::evidence::{EVIDENCE_SLOTS, Evidence};
 use super::policy::{MAX_AGE_SECONDS, MAX_IDS, Policy};
-use super::repeat::LastSent;
-use super::tally::EpisodeTotals;
-use super::window::{Scale, Signal, Window};
+use super::window::{Axis, Scale, Signal, Window};
 use crate::cloudtrail::call::{Delivery, Denial, EventDigest};
 use crate::cloudtrail::secret_set::SecretSet;
-use crate::detection::evidence::{EVIDENCE_SLOTS, Evidence};
 
 /// What became of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was counted.
     Counted,
-    /// Its event id was counted before; nothing changed.
+    /// Its event id was counted before, so nothing changed.
     Duplicate,
-    /// The open window already holds 256 denials; nothing changed.
+    /// The open window already holds [`MAX_IDS`] denials, so nothing changed.
     WindowFull,
 }
 
 impl Outcome {
-    /// Name in decisions.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Counted => "counted",
@@ -33,48 +30,15 @@ impl Outcome {
     }
 }
 
-/// Reports and hits of one signal. An episode is what goes on between the first
-/// hit and an hour without any.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Episode {
-    /// Open window at the last report.
-    pub alert_window: Option<Window>,
-    /// Open window at the last hit.
-    pub hit_window: Option<Window>,
-    /// Count reported then, less what had been reported before.
-    pub alert_count: u32,
-}
-
-/// Counts of both signals already reported in the open hour and in the open day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reported {
-    /// In the open hour: denials, secrets.
-    pub hour: [u32; 2],
-    /// In the open UTC day: denials, secrets.
-    pub day: [u32; 2],
-}
-
-impl Reported {
-    /// Already reported of that signal on that scale; nothing on the shortest.
-    pub fn on(&self, axis: Axis) -> u32 {
-        match axis.scale {
-            Scale::FiveMinutes => 0,
-            Scale::Hour => self.hour[axis.signal as usize],
-            Scale::Day => self.day[axis.signal as usize],
-        }
-    }
-}
-
-/// Everything the detector remembers of one principal. Its size is bounded
-/// whatever is fed to it: two lists of at most 256 event digests, fixed maps and
-/// fixed slots.
+/// Everything the detector remembers of one principal. Its size is bounded whatever comes in:
+/// two lists of at most [`MAX_IDS`] digests, the rest is of fixed size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PrincipalState {
-    /// The open 5-minute window: the newest seen.
+    /// The open 5-minute window: the newest in which a denial was seen.
     pub window: Window,
-    /// The first window ever.
+    /// The window of the first denial ever.
     pub first_window: Window,
-    /// Denials in the open window, hour and day.
+    /// In the open window of each scale.
     pub denials: [u32; 3],
     /// Secrets refused in the open window.
     pub secrets: SecretSet,
@@ -86,36 +50,25 @@ pub struct PrincipalState {
     pub today: SecretSet,
     /// Secrets refused on one earlier day of this generation.
     pub once: SecretSet,
-    /// Secrets known in this generation.
+    /// Secrets refused again on a later day, in this generation.
     pub known: SecretSet,
-    /// Secrets known in the previous generation.
+    /// The same of the previous generation.
     pub known_before: SecretSet,
-    /// Baselines by signal, then scale.
+    /// By signal, then by scale.
     pub baselines: [[Baseline; 3]; 2],
-    /// What was already reported.
-    pub told: Reported,
-    /// Episodes by signal.
-    pub episodes: [Episode; 2],
-    /// Time of the denial that opened the open window, hour and day, in epoch seconds.
+    /// Time of the denial that opened the open window of each scale, in epoch seconds.
     pub opened: [i64; 3],
-    /// Digests of the event ids counted in the open window, rising.
+    /// Digests of the event ids counted in the open window, in rising order.
     pub ids: Vec<EventDigest>,
-    /// Digests of the event ids counted in the window that was open before, rising.
+    /// The same of the window that was open before.
     pub ids_before: Vec<EventDigest>,
-    /// The last denial of each slot.
+    /// Latest denial of each slot.
     pub evidence: [Option<Evidence>; EVIDENCE_SLOTS],
-    /// Number of alerts claimed so far.
-    pub alert_seq: u64,
-    /// Number of the alert that opened the episode reported last, of either signal.
-    pub episode: u64,
-    /// What that episode came to so far.
-    pub tally: Option<EpisodeTotals>,
-    /// The broken workload it was told of last.
-    pub last_sent: Option<LastSent>,
+    pub alerting: AlertState,
 }
 
 impl PrincipalState {
-    /// The state of a principal first seen now, before its denial is received.
+    /// The state of a principal that is first seen now. The denial itself is not yet counted.
     pub fn opened_by(denial: &Denial) -> Self {
         let window = Window::containing(denial.time());
         Self {
@@ -130,16 +83,11 @@ impl PrincipalState {
             known: SecretSet::EMPTY,
             known_before: SecretSet::EMPTY,
             baselines: [[Baseline::default(); 3]; 2],
-            told: Reported::default(),
-            episodes: [Episode::default(); 2],
             opened: [denial.time().as_second(); 3],
             ids: Vec::new(),
             ids_before: Vec::new(),
             evidence: std::array::from_fn(|_| None),
-            alert_seq: 0,
-            episode: 0,
-            tally: None,
-            last_sent: None,
+            alerting: AlertState::default(),
         }
     }
 
@@ -169,7 +117,6 @@ impl PrincipalState {
         Outcome::Counted
     }
 
-    /// Whether the event was counted in the open window or in the one before.
     pub fn has_counted(&self, denial: &Denial) -> bool {
         let digest = denial.digest();
         [&self.ids, &self.ids_before].iter().any(|ids| ids.binary_search(&digest).is_ok())
@@ -180,26 +127,70 @@ impl PrincipalState {
         self.window.since(self.first_window) as f64 / Scale::Day.windows() as f64
     }
 
-    /// Whether the secret is known to the principal: refused earlier today, or on
-    /// two days of this generation or of the previous one.
+    /// Secrets that are not new to the principal: refused in an earlier window of the open day,
+    /// or on two days of this generation or of the previous one.
     pub fn known_secrets(&self) -> SecretSet {
         self.today.union(&self.known).union(&self.known_before)
     }
 
-    /// The count of one signal in the open window of one scale.
     pub fn observed(&self, axis: Axis) -> u32 {
-        let new_now = || self.secrets.difference(&self.known_secrets()).len();
-        match (axis.signal, axis.scale) {
-            (Signal::Denials, scale) => self.denials[scale as usize],
-            (Signal::Secrets, Scale::FiveMinutes) => new_now(),
-            (Signal::Secrets, Scale::Hour) => self.new_in_hour.saturating_add(new_now()),
-            (Signal::Secrets, Scale::Day) => self.new_in_day.saturating_add(new_now()),
+        match axis.signal {
+            Signal::Denials => self.denials[axis.scale],
+            Signal::Secrets => self.new_secrets()[axis.scale],
         }
+    }
+
+    /// New secrets in the open window of each scale.
+    pub fn new_secrets(&self) -> [u32; 3] {
+        let now = self.secrets.difference(&self.known_secrets()).len();
+        [now, self.new_in_hour.saturating_add(now), self.new_in_day.saturating_add(now)]
+    }
+
+    /// Whether the denial names a secret that is not known. Only then is the signal of
+    /// secrets looked at.
+    pub fn names_a_new_secret(&self, denial: &Denial) -> bool {
+        !denial.secrets().buckets().difference(&self.known_secrets()).is_empty()
+    }
+
+    /// Different secrets refused in the open window of that scale. Of an hour only the new
+    /// ones are counted; they are all of them if the whole day has no other.
+    pub fn distinct_secrets(&self, scale: Scale) -> Option<u32> {
+        let of_day = self.secrets_of_day().len();
+        match scale {
+            Scale::FiveMinutes => Some(self.secrets.len()),
+            Scale::Hour => (of_day == self.new_secrets()[Scale::Hour]).then_some(of_day),
+            Scale::Day => Some(of_day),
+        }
+    }
+
+    /// Secrets refused in the open day, its open window included.
+    pub fn secrets_of_day(&self) -> SecretSet {
+        self.today.union(&self.secrets)
     }
 
     /// Completed windows of that scale since the principal was first seen.
     pub fn completed(&self, scale: Scale) -> i64 {
         self.window.on(scale) - self.first_window.on(scale)
+    }
+
+    /// Denials counted in the open window, late ones included.
+    pub fn denials_in_window(&self) -> u32 {
+        u32::try_from(self.ids.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The episode reported last, up to now. Windows after its end are not in it.
+    pub fn episode_summary(&self, policy: &Policy) -> Option<EpisodeSummary> {
+        self.totals_with_open_window(policy).map(|totals| totals.summary())
+    }
+
+    /// The running sums as they are once the open window is closed.
+    fn totals_with_open_window(&self, policy: &Policy) -> Option<EpisodeTotals> {
+        let totals = self.alerting.totals?;
+        if !self.alerting.has_open_episode(self.window, policy) {
+            return Some(totals);
+        }
+        let newest = self.evidence.iter().flatten().map(|evidence| evidence.time).max();
+        Some(totals.with_window(self.denials_in_window(), &self.secrets, newest))
     }
 
     fn count(&mut self, delivery: &Delivery<'_>) {
@@ -219,11 +210,11 @@ impl PrincipalState {
 
     /// Closes the open window and opens `next`, which must be newer.
     fn roll(&mut self, next: Window, policy: &Policy) {
-        self.tally = self.tally_with_open_window(policy);
-        let new_now = self.observed(Axis { signal: Signal::Secrets, scale: Scale::FiveMinutes });
+        self.alerting.totals = self.totals_with_open_window(policy);
+        let new_now = self.new_secrets()[Scale::FiveMinutes];
         self.fold(Scale::FiveMinutes, [self.denials[0], new_now], next, policy);
         self.denials[0] = 0;
-        self.today = self.today.union(&self.secrets);
+        self.today = self.secrets_of_day();
         self.secrets = SecretSet::EMPTY;
         self.new_in_hour = self.new_in_hour.saturating_add(new_now);
         self.new_in_day = self.new_in_day.saturating_add(new_now);
@@ -232,13 +223,13 @@ impl PrincipalState {
             self.fold(Scale::Hour, [self.denials[1], self.new_in_hour], next, policy);
             self.denials[1] = 0;
             self.new_in_hour = 0;
-            self.told.hour = [0; 2];
+            self.alerting.reported.hour = [0; 2];
         }
         if next.on(Scale::Day) != self.window.on(Scale::Day) {
             self.fold(Scale::Day, [self.denials[2], self.new_in_day], next, policy);
             self.denials[2] = 0;
             self.new_in_day = 0;
-            self.told.day = [0; 2];
+            self.alerting.reported.day = [0; 2];
             self.remember_day(next);
         }
         self.window = next;
@@ -249,7 +240,7 @@ impl PrincipalState {
         let completed = self.completed(scale);
         let silent = next.on(scale) - self.window.on(scale) - 1;
         for (signal, count) in Signal::ALL.into_iter().zip(counts) {
-            self.baselines[signal as usize][scale as usize].fold(
+            self.baselines[signal][scale].fold(
                 Axis { signal, scale },
                 completed,
                 count,
@@ -259,8 +250,8 @@ impl PrincipalState {
         }
     }
 
-    /// Moves the secrets of the closing day into memory. The day counts in its own
-    /// generation, even when the next one begins.
+    /// Adds the secrets of the closing day to those of its own generation, which closes with it
+    /// if `next` is in a later one.
     fn remember_day(&mut self, next: Window) {
         let seen_before = self.once.union(&self.known).union(&self.known_before);
         let again = self.today.intersection(&seen_before);
@@ -276,10 +267,10 @@ impl PrincipalState {
         }
     }
 
-    /// Notes which denial opened the windows that were just rolled to.
+    /// Records the denial that opened the windows just rolled to.
     fn open(&mut self, denial: &Denial) {
         for scale in Scale::ALL {
-            let opened = &mut self.opened[scale as usize];
+            let opened = &mut self.opened[scale];
             if *opened < self.window.start_on(scale) {
                 *opened = denial.time().as_second();
             }

@@ -1,23 +1,21 @@
-//! Event time in tumbling windows, the three scales and the two signals.
+//! Event time in tumbling windows, and what is counted in them: two signals on three scales.
 
 use std::fmt;
+use std::ops::{Index, IndexMut};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Length of the shortest window, in seconds.
+/// Length of the shortest window.
 pub const WINDOW_SECONDS: i64 = 300;
 
-/// Five-minute windows in one UTC day.
 pub const WINDOWS_PER_DAY: i64 = 288;
 
-/// Length of a UTC day, in seconds.
 pub const SECONDS_PER_DAY: i64 = WINDOWS_PER_DAY * WINDOW_SECONDS;
 
-/// Length of a week, in seconds.
 pub const SECONDS_PER_WEEK: i64 = 7 * SECONDS_PER_DAY;
 
-/// Days after which the memory of known secrets moves on by one generation.
+/// Days in one generation of known secrets.
 const GENERATION_DAYS: i64 = 14;
 
 /// Index of a 5-minute window of event time, counted from the Unix epoch.
@@ -25,32 +23,29 @@ const GENERATION_DAYS: i64 = 14;
 pub struct Window(i64);
 
 impl Window {
-    /// The window that holds `time`.
     pub fn containing(time: Timestamp) -> Self {
         Self(time.as_second().div_euclid(WINDOW_SECONDS))
     }
 
-    /// The window with this index.
     pub const fn from_index(index: i64) -> Self {
         Self(index)
     }
 
-    /// Index of the 5-minute window.
     pub const fn index(self) -> i64 {
         self.0
     }
 
-    /// Index of the window of that scale which holds this one.
+    /// Index, from the Unix epoch, of the window of that scale which holds this one.
     pub fn on(self, scale: Scale) -> i64 {
         self.0.div_euclid(scale.windows())
     }
 
-    /// First second of the window of that scale which holds this one.
+    /// First second, since the Unix epoch, of the window of that scale which holds this one.
     pub fn start_on(self, scale: Scale) -> i64 {
         self.on(scale).saturating_mul(scale.windows()).saturating_mul(WINDOW_SECONDS)
     }
 
-    /// Index of the 14-day generation of known secrets.
+    /// Index of the generation of known secrets, from the Unix epoch.
     pub fn generation(self) -> i64 {
         self.on(Scale::Day).div_euclid(GENERATION_DAYS)
     }
@@ -61,7 +56,6 @@ impl Window {
     }
 }
 
-/// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Signal {
@@ -75,7 +69,6 @@ impl Signal {
     /// Both, in the order of every stored list.
     pub const ALL: [Self; 2] = [Self::Denials, Self::Secrets];
 
-    /// Name in findings and decisions.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Denials => "denials",
@@ -90,16 +83,28 @@ impl fmt::Display for Signal {
     }
 }
 
-/// Over how long it is counted.
+impl<T> Index<Signal> for [T; 2] {
+    type Output = T;
+
+    fn index(&self, signal: Signal) -> &T {
+        &self[signal as usize]
+    }
+}
+
+impl<T> IndexMut<Signal> for [T; 2] {
+    fn index_mut(&mut self, signal: Signal) -> &mut T {
+        &mut self[signal as usize]
+    }
+}
+
+/// Over how long a signal is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scale {
-    /// 5 minutes.
     #[serde(rename = "5m")]
     FiveMinutes,
-    /// The hour, 12 windows.
     #[serde(rename = "1h")]
     Hour,
-    /// The UTC day, 288 windows.
+    /// Of UTC.
     #[serde(rename = "1d")]
     Day,
 }
@@ -117,12 +122,10 @@ impl Scale {
         }
     }
 
-    /// Windows of this scale in one day.
     pub const fn per_day(self) -> i64 {
         WINDOWS_PER_DAY / self.windows()
     }
 
-    /// Short name in findings and decisions.
     pub const fn name(self) -> &'static str {
         match self {
             Self::FiveMinutes => "5m",
@@ -145,6 +148,27 @@ impl fmt::Display for Scale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+impl<T> Index<Scale> for [T; 3] {
+    type Output = T;
+
+    fn index(&self, scale: Scale) -> &T {
+        &self[scale as usize]
+    }
+}
+
+impl<T> IndexMut<Scale> for [T; 3] {
+    fn index_mut(&mut self, scale: Scale) -> &mut T {
+        &mut self[scale as usize]
+    }
+}
+
+/// One signal on one scale: which row of the policy and of the baselines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Axis {
+    pub signal: Signal,
+    pub scale: Scale,
 }
 
 #[cfg(test)]

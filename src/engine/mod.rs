@@ -161,7 +161,7 @@ impl<S: Store, P: Sink> Reporting<'_, S, P> {
         for _ in 0..MAX_CLAIMS {
             let decision = decide(&self.stored.state, &assessment, denial, self.policy);
             let Some(report) = &decision.report else {
-                if decision.episodes != self.stored.state.episodes {
+                if decision.alerting.episodes != self.stored.state.alerting.episodes {
                     let recorded = store.record_hit(&self.stored, &decision).await;
                     recorded.map_err(EngineError::Store)?;
                 }
@@ -179,7 +179,7 @@ impl<S: Store, P: Sink> Reporting<'_, S, P> {
                 self.stored = read.map_err(EngineError::Store)?;
             } else {
                 let mut after = self.stored.state.clone();
-                after.settle(&decision);
+                after.alerting = decision.alerting;
                 let finding = Finding::new(&after, report, denial, self.policy);
                 let outbox = Outbox {
                     finding: finding.clone(),

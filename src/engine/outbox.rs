@@ -70,7 +70,7 @@ impl<S: Store, P: Sink> Engine<S, P> {
         if brakes.muted_until > now.as_second() {
             return Ok(Disposition::Muted);
         }
-        if finding.repeats {
+        if finding.held {
             return Ok(Disposition::Held);
         }
         if self.settings.mode == Mode::Shadow {

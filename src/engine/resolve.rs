@@ -103,7 +103,7 @@ impl<P: Sink> Engine<DynamoDbStore, P> {
             };
         }
         let state = stored.as_ref().map(|stored| &stored.state);
-        let ends_at = state.and_then(|state| state.episode_ends_at(policy));
+        let ends_at = state.and_then(|state| state.alerting.episode_ends_at(policy));
         let due = ends_at.map(|end| end + LATE_SECONDS).filter(|due| *due > now.as_second());
         if let Some(due) = due {
             self.store.check_again(episode, due).await.map_err(EngineError::Store)?;

@@ -14,7 +14,7 @@ pub(super) struct DecisionLine<'a> {
     event_time: String,
     principal: &'a Text,
     outcome: &'static str,
-    assessments: [AssessedRow; 6],
+    assessments: Vec<AssessedRow>,
     alert: bool,
 }
 
@@ -35,14 +35,14 @@ impl<'a> DecisionLine<'a> {
             event_time: denial.time().to_string(),
             principal: denial.principal().key(),
             outcome: handled.outcome.name(),
-            assessments: handled.assessment.rows().map(AssessedRow::from),
+            assessments: handled.assessment.rows().iter().map(AssessedRow::from).collect(),
             alert: handled.finding.is_some(),
         }
     }
 }
 
-impl From<Row> for AssessedRow {
-    fn from(row: Row) -> Self {
+impl From<&Row> for AssessedRow {
+    fn from(row: &Row) -> Self {
         Self {
             signal: row.axis.signal,
             scale: row.axis.scale,

@@ -211,7 +211,7 @@ impl<W: Write> Replay<'_, W> {
                 writeln!(self.output, "{}", line.map_err(io::Error::from)?)?;
             }
             // A held finding is not sent; the summary counts it.
-            Format::Text if finding.repeats => {}
+            Format::Text if finding.held => {}
             Format::Text => {
                 let email = Email::about(finding, &deployment);
                 write!(self.output, "Subject: {}\n\n{}\n", email.subject, email.body)?;

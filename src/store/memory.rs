@@ -62,7 +62,7 @@ impl MemoryStore {
     ) -> Option<StoredState> {
         let mut states = self.states.borrow_mut();
         let stored = states.get_mut(&read.key)?;
-        let unchanged = stored.state.alert_seq == read.state.alert_seq
+        let unchanged = stored.state.alerting.alert_seq == read.state.alerting.alert_seq
             && stored.state.window == read.state.window;
         if unchanged {
             change(stored);
@@ -95,7 +95,7 @@ impl Store for MemoryStore {
         outbox: Outbox,
     ) -> Result<Claim, Infallible> {
         let claimed = self.change(stored, |stored| {
-            stored.state.settle(decision);
+            stored.state.alerting = decision.alerting;
             stored.outbox = Some(outbox);
         });
         Ok(match claimed {
@@ -109,7 +109,7 @@ impl Store for MemoryStore {
         stored: &StoredState,
         decision: &Decision,
     ) -> Result<(), Infallible> {
-        self.change(stored, |stored| stored.state.episodes = decision.episodes);
+        self.change(stored, |stored| stored.state.alerting = decision.alerting);
         Ok(())
     }
 

@@ -62,7 +62,7 @@ impl Transition {
             if stored.outbox.is_some() {
                 return Self::in_open_window(stored, delivery);
             }
-            stored.state.settle(&decision);
+            stored.state.alerting = decision.alerting;
             stored.outbox = Some(Outbox {
                 finding: Finding::new(&stored.state, report, delivery.denial, policy),
                 owner: Some(delivery.denial.digest()),

@@ -2,9 +2,10 @@
 
 use rattle::cloudtrail::Delivery;
 use rattle::cloudtrail::secret_set::{Bucket, SecretSet};
-use rattle::detection::baseline::Axis;
-use rattle::detection::state::{Episode, PrincipalState, Reported};
-use rattle::detection::{Assessment, Decision, Policy, Scale, Signal, Window, decide};
+use rattle::detection::alerting::{Episode, Reported};
+use rattle::detection::{
+    Assessment, Axis, Decision, Policy, PrincipalState, Scale, Signal, Window, decide,
+};
 
 use crate::support::{MONDAY, denial, denial_of};
 
@@ -71,8 +72,8 @@ fn an_episode_is_reported_again_at_exactly_288_windows_and_not_before() {
     let mut state = quiet_state();
     state.secrets = buckets(0..20);
     for (windows_ago, reports) in [(287, false), (288, true)] {
-        state.episodes[Signal::Secrets as usize] = episode(windows_ago, 1, 20);
-        state.episodes[Signal::Denials as usize] = episode(windows_ago, 1, 20);
+        state.alerting.episodes[Signal::Secrets] = episode(windows_ago, 1, 20);
+        state.alerting.episodes[Signal::Denials] = episode(windows_ago, 1, 20);
         let decision = decided(&state, &Policy::default());
         assert_eq!(decision.report.is_some(), reports, "{windows_ago} windows");
         if let Some(report) = decision.report {
@@ -85,14 +86,14 @@ fn an_episode_is_reported_again_at_exactly_288_windows_and_not_before() {
 fn growth_is_measured_in_what_was_not_yet_told() {
     let mut state = quiet_state();
     state.denials = [0, 1_040, 1_040];
-    state.episodes[Signal::Denials as usize] = episode(5, 1, 100);
-    state.told = Reported { hour: [50, 0], day: [50, 0] };
+    state.alerting.episodes[Signal::Denials] = episode(5, 1, 100);
+    state.alerting.reported = Reported { hour: [50, 0], day: [50, 0] };
     // 1,040 is more than ten times 100, the 990 that are new are not.
     assert_eq!(decided_on_denials(&state, &Policy::default()).report, None);
     state.denials = [0, 1_050, 1_050];
     let decision = decided_on_denials(&state, &Policy::default());
     assert_eq!(reported(&decision), Some((Signal::Denials, Scale::Hour, 1_050)), "the whole count");
-    let denials = decision.episodes[Signal::Denials as usize];
+    let denials = decision.alerting.episodes[Signal::Denials];
     assert_eq!(denials.alert_count, 1_000, "and what was new of it is kept");
 }
 
@@ -101,16 +102,16 @@ fn a_report_of_secrets_also_covers_the_denials_that_came_with_it() {
     let mut state = quiet_state();
     state.secrets = buckets(0..12);
     state.denials = [12, 60, 70];
-    state.told = Reported { hour: [20, 0], day: [20, 0] };
+    state.alerting.reported = Reported { hour: [20, 0], day: [20, 0] };
     let decision = decided(&state, &Policy::default());
     assert_eq!(reported(&decision), Some((Signal::Secrets, Scale::FiveMinutes, 12)));
-    let [denials, secrets] = decision.episodes;
+    let [denials, secrets] = decision.alerting.episodes;
     assert_eq!(secrets.alert_count, 12);
     assert_eq!(denials.alert_count, 12, "those of the same scale, nothing taken off");
     assert_eq!(denials.alert_window, Some(state.window));
     assert_eq!(denials.hit_window, Some(state.window), "60 in the hour are a hit of their own");
     assert_eq!(
-        decision.told,
+        decision.alerting.reported,
         Reported { hour: [60, 12], day: [70, 12] },
         "all counts of both signals are told"
     );
@@ -123,7 +124,7 @@ fn a_report_of_secrets_does_not_make_a_hit_of_denials_that_are_none() {
     state.denials = [0, 1, 1];
     let decision = decided(&state, &Policy::default());
     assert!(decision.report.is_some());
-    let denials = decision.episodes[Signal::Denials as usize];
+    let denials = decision.alerting.episodes[Signal::Denials];
     assert_eq!(denials.hit_window, None);
     assert_eq!(denials.alert_count, 1, "at least one, so that ten times it is more");
 }
@@ -135,16 +136,16 @@ fn a_hit_of_denials_keeps_its_episode_open_when_secrets_were_reported() {
     state.denials = [200, 200, 200];
     let decision = decided(&state, &Policy::default());
     assert_eq!(decision.report.map(|r| r.row.axis.signal), Some(Signal::Secrets));
-    assert_eq!(decision.episodes[Signal::Denials as usize].hit_window, Some(state.window));
+    assert_eq!(decision.alerting.episodes[Signal::Denials].hit_window, Some(state.window));
 }
 
 #[test]
 fn a_secrets_episode_keeps_denials_quiet() {
     let mut state = quiet_state();
     state.denials = [100, 100, 100];
-    state.episodes[Signal::Denials as usize] = episode(20, 20, 90);
+    state.alerting.episodes[Signal::Denials] = episode(20, 20, 90);
     assert!(decided_on_denials(&state, &Policy::default()).report.is_some(), "13 windows are over");
-    state.episodes[Signal::Secrets as usize] = episode(20, 12, 5);
+    state.alerting.episodes[Signal::Secrets] = episode(20, 12, 5);
     assert_eq!(decided_on_denials(&state, &Policy::default()).report, None, "12 windows are not");
 }
 
@@ -152,11 +153,11 @@ fn a_secrets_episode_keeps_denials_quiet() {
 fn what_was_told_is_not_told_again_when_the_episode_is_over() {
     let mut state = quiet_state();
     state.denials = [1, 60, 60];
-    state.told = Reported { hour: [59, 0], day: [59, 0] };
-    state.episodes[Signal::Denials as usize] = episode(40, 40, 59);
+    state.alerting.reported = Reported { hour: [59, 0], day: [59, 0] };
+    state.alerting.episodes[Signal::Denials] = episode(40, 40, 59);
     let decision = decided_on_denials(&state, &Policy::default());
     assert_eq!(decision.report, None, "one more denial is no hit by itself");
-    let denials = decision.episodes[Signal::Denials as usize];
+    let denials = decision.alerting.episodes[Signal::Denials];
     assert_eq!(denials.hit_window, Some(state.window), "but the whole count is");
 }
 
@@ -167,14 +168,14 @@ fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_told() {
     state.new_in_day = 29;
     state.secrets = buckets(0..1);
     // A baseline that is used to this: no score near the threshold.
-    state.baselines[Signal::Secrets as usize][Scale::Day as usize].sum = 400.0;
-    state.baselines[Signal::Secrets as usize][Scale::Day as usize].sum_of_squares = 12_000.0;
-    state.told = Reported { hour: [0, 0], day: [0, 29] };
+    state.baselines[Signal::Secrets][Scale::Day].sum = 400.0;
+    state.baselines[Signal::Secrets][Scale::Day].sum_of_squares = 12_000.0;
+    state.alerting.reported = Reported { hour: [0, 0], day: [0, 29] };
     let decision = decided(&state, &policy);
     assert_eq!(reported(&decision), Some((Signal::Secrets, Scale::Day, 30)));
     assert!(decision.report.unwrap().sigma < policy.secrets.threshold);
 
-    state.told = Reported { hour: [0, 0], day: [0, 30] };
+    state.alerting.reported = Reported { hour: [0, 0], day: [0, 30] };
     state.secrets = buckets(0..2);
     assert_eq!(decided(&state, &policy).report, None, "once is enough");
 }
@@ -183,10 +184,10 @@ fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_told() {
 fn the_row_with_the_highest_whole_score_is_tested_alone() {
     let mut state = quiet_state();
     state.denials = [60, 5_000, 5_000];
-    state.told = Reported { hour: [4_900, 0], day: [0, 0] };
-    state.episodes[Signal::Denials as usize] = episode(5, 1, 20);
+    state.alerting.reported = Reported { hour: [4_900, 0], day: [0, 0] };
+    state.alerting.episodes[Signal::Denials] = episode(5, 1, 20);
     let assessment = Assessment::of(&state, &Policy::default());
-    let [five_minutes, hour, day] = assessment.of_signal(Signal::Denials) else { panic!() };
+    let [five_minutes, hour, day] = assessment.of_signal(Signal::Denials);
     assert!(hour.sigma() > five_minutes.sigma() && hour.sigma() > day.sigma());
     // Sixty in 5 minutes and 5,000 in a day would be ten times 20, the hour's 100 are not.
     assert_eq!(hour.unreported(), 100);

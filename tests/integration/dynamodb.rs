@@ -285,7 +285,7 @@ fn concurrent_denials_over_a_boundary_are_each_counted_once_with_one_alert() {
     assert_eq!(state.denials[2], 120);
     assert_eq!(state.ids.len() + state.ids_before.len(), 120);
     assert_eq!(burst.findings.len(), 1, "{:?}", burst.findings);
-    assert_eq!(state.alert_seq, 1);
+    assert_eq!(state.alerting.alert_seq, 1);
     assert_eq!(burst.stored.outbox, None);
 }
 
@@ -303,7 +303,7 @@ fn a_thousand_concurrent_denials_are_each_counted_once_or_saturated() {
     // An alert and its escalation, each sent once.
     let ids: BTreeSet<&str> = burst.findings.iter().map(|finding| finding.id.as_str()).collect();
     assert_eq!(ids.len(), burst.findings.len(), "sent twice");
-    assert_eq!(state.alert_seq, burst.findings.len() as u64);
+    assert_eq!(state.alerting.alert_seq, burst.findings.len() as u64);
     println!("1,000 at once: {counted} counted in {} requests", burst.requests);
 }
 
@@ -319,7 +319,7 @@ fn every_state_reads_back_bit_for_bit() {
                 kept.state.receive(&aged(denial, *age), &policy);
                 let assessment = rattle::detection::Assessment::of(&kept.state, &policy);
                 let decision = rattle::detection::decide(&kept.state, &assessment, denial, &policy);
-                kept.state.settle(&decision);
+                kept.state.alerting = decision.alerting;
                 kept.version += 1;
                 let item = encode::encode(&kept);
                 prop_assert!(size(&item) <= 16 << 10, "{} bytes", size(&item));
@@ -426,7 +426,7 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
         }
         let kept = engine.store().read(&key).await.unwrap().unwrap();
         assert_eq!((kept.muted_until, kept.suppressed), (MONDAY + 1_000, 1));
-        assert_eq!((kept.state.alert_seq, kept.outbox), (1, None), "recorded, not sent");
+        assert_eq!((kept.state.alerting.alert_seq, kept.outbox), (1, None), "recorded, not sent");
         assert!(mailbox.0.borrow().is_empty());
         // Lifted by hand, again without a new version.
         client

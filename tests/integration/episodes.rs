@@ -137,7 +137,8 @@ fn what_comes_while_an_episode_is_open_is_part_of_its_totals_and_nothing_else_is
         for secret in 100..110 {
             function.deny(3_590 + i64::from(secret), secret).await;
         }
-        let hits = function.engine.store().read(&key()).await.unwrap().unwrap().state.episodes;
+        let hits =
+            function.engine.store().read(&key()).await.unwrap().unwrap().state.alerting.episodes;
         assert!(hits[1].hit_window > hits[0].hit_window.min(hits[1].alert_window));
         // After: long enough later to begin an episode of its own.
         function.deny(240 * MINUTE, 0).await;

@@ -2,10 +2,10 @@
 
 use jiff::SignedDuration;
 use rattle::cloudtrail::secret_set::Bucket;
-use rattle::detection::baseline::{Axis, Prediction};
+use rattle::detection::baseline::Prediction;
 use rattle::detection::evidence::Evidence;
 use rattle::detection::finding::{Finding, Severity};
-use rattle::detection::{Policy, PrincipalState, Report, Row, Scale, Signal};
+use rattle::detection::{Axis, Policy, PrincipalState, Report, Row, Scale, Signal};
 
 use crate::support::{InMemory, MONDAY, denial_of};
 
@@ -15,8 +15,8 @@ fn state() -> PrincipalState {
 
 fn report(signal: Signal, scale: Scale, observed: u32, sigma: f64) -> Report {
     let prediction = Prediction { mean: 0.1, dispersion: 2.0, weight: 300.0 };
-    let row = Row { axis: Axis { signal, scale }, observed, told: 0, prediction };
-    Report { row, sigma, continues: false, repeats: false }
+    let row = Row { axis: Axis { signal, scale }, observed, reported: 0, prediction };
+    Report { row, sigma, continues: false, held: false }
 }
 
 fn finding(state: &PrincipalState, report: &Report) -> Finding {
@@ -43,7 +43,7 @@ fn new_secrets_are_severe_by_number_or_by_score() {
 }
 
 #[test]
-fn denials_are_severe_by_the_doors_they_knock_on() {
+fn denials_are_severe_by_how_many_secrets_they_are_of() {
     let severity = |open, earlier, scale| {
         let state = with_secrets(open, earlier);
         finding(&state, &report(Signal::Denials, scale, 500, 37.0)).severity
@@ -103,10 +103,10 @@ fn a_title_claims_only_what_was_counted() {
 fn an_id_is_the_same_in_every_replay_and_of_one_finding_alone() {
     let report = report(Signal::Secrets, Scale::Hour, 9, 5.0);
     let mut state = state();
-    state.alert_seq = 1;
+    state.alerting.alert_seq = 1;
     let id = finding(&state, &report).id;
     assert_eq!(finding(&state, &report).id, id);
-    state.alert_seq = 2;
+    state.alerting.alert_seq = 2;
     assert_ne!(finding(&state, &report).id, id);
 }
 

@@ -3,11 +3,11 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use rattle::cloudtrail::{Delivery, Denial};
-use rattle::detection::baseline::{Axis, Baseline};
+use rattle::detection::baseline::Baseline;
 use rattle::detection::evidence::Evidence;
 use rattle::detection::negative_binomial::tail_sigma;
 use rattle::detection::{
-    Assessment, Outcome, Policy, PrincipalState, Scale, Signal, Window, decide,
+    Assessment, Axis, Outcome, Policy, PrincipalState, Scale, Signal, Window, decide,
 };
 
 use crate::support::{InMemory, MONDAY, aged, denial};
@@ -68,7 +68,7 @@ fn deliver(
     let state = state.get_or_insert_with(|| PrincipalState::opened_by(denial));
     let outcome = state.receive(&aged(denial, age), policy);
     let decision = decide(state, &Assessment::of(state, policy), denial, policy);
-    state.settle(&decision);
+    state.alerting = decision.alerting;
     (outcome, decision.report.is_some())
 }
 
@@ -95,7 +95,7 @@ fn assert_sound(state: &PrincipalState, policy: &Policy) {
             assert!(number.is_finite() && number > 0.0, "{row:?}");
         }
         assert!((0.0..=37.0).contains(&row.sigma()), "{row:?}");
-        assert!(row.told <= row.observed, "{row:?}");
+        assert!(row.reported <= row.observed, "{row:?}");
     }
     for baseline in state.baselines.iter().flatten() {
         for sum in [baseline.sum, baseline.sum_of_squares] {

@@ -1,9 +1,9 @@
 //! The reference values of an independent implementation.
 
 use jiff::SignedDuration;
-use rattle::detection::baseline::{Axis, Baseline};
+use rattle::detection::baseline::Baseline;
 use rattle::detection::negative_binomial::tail_sigma;
-use rattle::detection::{Policy, Scale, Signal};
+use rattle::detection::{Axis, Policy, Scale, Signal};
 use serde_json::Value;
 
 use crate::support::{InMemory, denial, project_file};

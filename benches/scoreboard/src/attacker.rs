@@ -14,9 +14,8 @@ use crate::watch::Rattle;
 
 use rattle::cloudtrail::secret::Secret;
 use rattle::cloudtrail::secret_set::{BUCKETS, Bucket};
-use rattle::detection::baseline::Axis;
 use rattle::detection::policy::MAX_IDS;
-use rattle::detection::{Scale, Signal};
+use rattle::detection::{Axis, Scale, Signal};
 
 /// Days after which the secrets tried are told.
 pub const MILESTONES: [usize; 3] = [7, 30, LAST_DAY];

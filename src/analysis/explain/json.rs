@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::verdict::Verdict;
 use super::{Explanation, start};
 use crate::cloudtrail::secret::Secret;
-use crate::detection::{Outcome, Row, Scale, Signal, Verdict};
+use crate::detection::{Outcome, Row, Scale, Signal};
 use crate::text::Text;
 
 const SCHEMA: &str = "rattle.explanation/1";
@@ -103,7 +104,7 @@ impl Explanation {
                 continues: report.continues,
             }),
             turned: Signal::ALL.map(|signal| {
-                let turned = self.turned[signal as usize];
+                let turned = self.turned[signal];
                 Turned { signal, threshold: turned.threshold, events: turned.events }
             }),
             instead: self.instead,
@@ -114,12 +115,12 @@ impl Explanation {
 
     fn row_fields(&self, row: &Row) -> RowFields {
         let signal = self.policy.of(row.axis.signal);
-        let scale = row.axis.scale as usize;
+        let scale = row.axis.scale;
         RowFields {
             signal: row.axis.signal,
             scale: row.axis.scale,
             observed: row.observed,
-            told: row.told,
+            told: row.reported,
             mean: row.prediction.mean,
             sd: row.prediction.sd(),
             dispersion: row.prediction.dispersion,

@@ -5,6 +5,7 @@
 
 mod json;
 mod text;
+mod verdict;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,7 @@ use jiff::Timestamp;
 
 use crate::analysis::counterfactual::{Case, Counterfactual};
 use crate::cloudtrail::{Delivery, Denial, Principal};
-use crate::detection::decision::names_a_new_secret;
-use crate::detection::state::Episode;
+use crate::detection::alerting::Episode;
 use crate::detection::{
     Assessment, Decision, Policy, PrincipalState, Row, Scale, Signal, Window, decide,
 };
@@ -149,7 +149,7 @@ impl Explanation {
 
     /// An episode as it was before the decision.
     fn episode(&self, signal: Signal) -> &Episode {
-        &self.state.episodes[signal as usize]
+        &self.state.alerting.episodes[signal]
     }
 
     /// Whether it was open before the decision. An episode of secrets covers denials too.
@@ -179,11 +179,11 @@ impl Explained {
         let decision = decide(&state, &assessment, &denial, policy);
         let instead = decision.report.as_ref().and_then(|report| {
             let signal = report.row.axis.signal;
-            let threshold = turned[signal as usize].threshold?;
+            let threshold = turned[signal].threshold?;
             Some(case.report_at(signal, threshold)?.row.axis.signal)
         });
         Ok(Explanation {
-            names_a_new_secret: names_a_new_secret(&state, &denial),
+            names_a_new_secret: state.names_a_new_secret(&denial),
             delivery: number,
             policy: policy.clone(),
             decision,

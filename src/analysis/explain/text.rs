@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
+use super::verdict::Verdict;
 use super::{Explanation, start};
 use crate::analysis::paragraph::paragraph;
-use crate::detection::{Outcome, Report, Row, Signal, Verdict};
+use crate::detection::{Outcome, Report, Row, Signal};
 use crate::wording::{history, plural};
 
 impl fmt::Display for Explanation {
@@ -60,7 +61,7 @@ impl Explanation {
         )?;
         for row in self.rows() {
             let signal = self.policy.of(row.axis.signal);
-            let scale = row.axis.scale as usize;
+            let scale = row.axis.scale;
             let ceiling = signal.ceiling[scale].map_or("-".to_owned(), |n| n.to_string());
             let says = match Verdict::of(row, &self.policy) {
                 _ if !self.looks_at(row.axis.signal) => "not looked at",
@@ -73,7 +74,7 @@ impl Explanation {
                 row.axis.signal.name(),
                 row.axis.scale.name(),
                 row.observed,
-                row.told,
+                row.reported,
                 digits(row.prediction.mean),
                 digits(row.prediction.sd()),
                 row.sigma(),
@@ -160,7 +161,7 @@ impl Explanation {
 
     fn silenced(&self, report: &Report) -> String {
         let signal = report.row.axis.signal;
-        let turned = self.turned[signal as usize];
+        let turned = self.turned[signal];
         let mut ways = Vec::new();
         if let Some(threshold) = turned.threshold {
             let mut way = format!("at a {} threshold of {threshold} or above", signal.name());
@@ -186,7 +187,7 @@ impl Explanation {
     }
 
     fn raised(&self, signal: Signal) -> Option<String> {
-        let turned = self.turned[signal as usize];
+        let turned = self.turned[signal];
         let mut ways = Vec::new();
         if let Some(threshold) = turned.threshold {
             ways.push(format!("at a {} threshold of {threshold} or below", signal.name()));

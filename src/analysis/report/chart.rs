@@ -42,25 +42,26 @@ pub(super) fn principal(
     let most = bins.iter().map(|bin| top(bin, signal)).fold(4.0, f64::max) * 1.25;
     svg(|area| {
         let mut chart = frame(area, from as f64..to as f64, most, scale)?;
-        let at = signal as usize;
         let middle = |bin: &Bin| (bin.start + length / 2) as f64;
-        let above = bins.iter().map(|bin| (middle(bin), bin.mean[at] + bin.sd[at]));
-        let below =
-            bins.iter().rev().map(|bin| (middle(bin), (bin.mean[at] - bin.sd[at]).max(0.0)));
+        let above = bins.iter().map(|bin| (middle(bin), bin.mean[signal] + bin.sd[signal]));
+        let below = bins
+            .iter()
+            .rev()
+            .map(|bin| (middle(bin), (bin.mean[signal] - bin.sd[signal]).max(0.0)));
         let outline: Vec<(f64, f64)> = above.chain(below).collect();
         chart.draw_series([Polygon::new(outline, BAND.filled())])?;
         let gap = length as f64 * 0.15;
         chart.draw_series(bins.iter().map(|bin| {
             let (left, right) = (bin.start as f64 + gap, (bin.start + length) as f64 - gap);
-            Rectangle::new([(left, 0.0), (right, f64::from(bin.counts[at]))], COUNT.filled())
+            Rectangle::new([(left, 0.0), (right, f64::from(bin.counts[signal]))], COUNT.filled())
         }))?;
         chart.draw_series(LineSeries::new(
-            bins.iter().map(|bin| (middle(bin), bin.mean[at])),
+            bins.iter().map(|bin| (middle(bin), bin.mean[signal])),
             INK.stroke_width(1),
         ))?;
         for (numbers, time) in marks(findings, signal, length) {
             let Some(bin) = bins.iter().find(|bin| bin.start == time) else { continue };
-            let place = (middle(bin), f64::from(bin.counts[at]));
+            let place = (middle(bin), f64::from(bin.counts[signal]));
             let style = ("sans-serif", FONT_SIZE)
                 .into_font()
                 .color(&INK)
@@ -143,8 +144,7 @@ fn marks(findings: &[Finding], signal: Signal, length: i64) -> Vec<(String, i64)
 }
 
 fn top(bin: &Bin, signal: Signal) -> f64 {
-    let at = signal as usize;
-    f64::from(bin.counts[at]).max(bin.mean[at] + bin.sd[at])
+    f64::from(bin.counts[signal]).max(bin.mean[signal] + bin.sd[signal])
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds of this century")]

@@ -203,7 +203,7 @@ impl Subject {
     fn record(&mut self, time: i64, scale: Scale, assessment: &Assessment) {
         let length = scale.windows() * crate::detection::window::WINDOW_SECONDS;
         let start = time.div_euclid(length) * length;
-        let rows = Signal::ALL.map(|signal| assessment.of_signal(signal)[scale as usize]);
+        let rows = Signal::ALL.map(|signal| assessment.of_signal(signal)[scale]);
         let bin = Bin {
             start,
             counts: rows.map(|row| row.observed),

@@ -9,12 +9,11 @@ use super::item::{CorruptItem, FORMAT, Item, LAST_WINDOW, name};
 use crate::cloudtrail::Cause;
 use crate::cloudtrail::call::EventDigest;
 use crate::cloudtrail::secret_set::{BYTES, Bucket, SecretSet};
+use crate::detection::alerting::{AlertState, Episode, EpisodeTotals, LastSent, Reported};
 use crate::detection::baseline::Baseline;
 use crate::detection::evidence::Evidence;
 use crate::detection::finding::{Finding, Severity};
-use crate::detection::repeat::LastSent;
-use crate::detection::state::{Episode, Reported};
-use crate::detection::{EpisodeTotals, PrincipalState, Window};
+use crate::detection::{PrincipalState, Window};
 use crate::store::{Outbox, StoredState};
 use crate::text::{MAX_KEPT_BYTES, Text};
 
@@ -57,7 +56,6 @@ impl<'a> ItemReader<'a> {
             return Err(self.corrupt(name::BASELINES, "holds no sums"));
         }
         let baseline = |i: usize| Baseline { sum: sums[2 * i], sum_of_squares: sums[2 * i + 1] };
-        let [dh, dd, sh, sd] = self.numbers(name::TOLD)?;
         let [first, second, third] = name::DENIALS;
         let mut evidence = std::array::from_fn(|_| None);
         for (slot, name) in evidence.iter_mut().zip(name::EVIDENCE) {
@@ -75,16 +73,11 @@ impl<'a> ItemReader<'a> {
             known: self.map(name::KNOWN)?,
             known_before: self.map(name::KNOWN_BEFORE)?,
             baselines: [0, 3].map(|signal| [0, 1, 2].map(|scale| baseline(signal + scale))),
-            told: Reported { hour: [dh, sh], day: [dd, sd] },
-            episodes: self.episodes()?,
             opened: self.numbers(name::OPENED)?,
             ids: self.ids_of_open_window()?,
             ids_before: self.ids(name::IDS_BEFORE)?,
             evidence,
-            alert_seq: self.number(name::ALERT_SEQ)?,
-            episode: self.number_or_zero(name::EPISODE)?,
-            tally: self.tally()?,
-            last_sent: self.last_sent()?,
+            alerting: self.alerting()?,
         })
     }
 
@@ -94,6 +87,18 @@ impl<'a> ItemReader<'a> {
             index @ 0..=LAST_WINDOW => Ok(Window::from_index(index)),
             _ => Err(self.corrupt(name, "is out of range")),
         }
+    }
+
+    fn alerting(&self) -> Result<AlertState, CorruptItem> {
+        let [dh, dd, sh, sd] = self.numbers(name::TOLD)?;
+        Ok(AlertState {
+            reported: Reported { hour: [dh, sh], day: [dd, sd] },
+            episodes: self.episodes()?,
+            alert_seq: self.number(name::ALERT_SEQ)?,
+            episode: self.number_or_zero(name::EPISODE)?,
+            totals: self.totals()?,
+            last_sent: self.last_sent()?,
+        })
     }
 
     fn episodes(&self) -> Result<[Episode; 2], CorruptItem> {
@@ -108,7 +113,7 @@ impl<'a> ItemReader<'a> {
         }))
     }
 
-    fn tally(&self) -> Result<Option<EpisodeTotals>, CorruptItem> {
+    fn totals(&self) -> Result<Option<EpisodeTotals>, CorruptItem> {
         const NAME: &str = name::TALLY;
         let Some(map) = self.members(NAME)? else { return Ok(None) };
         let reader = ItemReader { item: map, key: self.key.clone() };

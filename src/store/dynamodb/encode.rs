@@ -5,11 +5,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{FORMAT, Item, name};
 use crate::cloudtrail::secret_set::SecretSet;
+use crate::detection::alerting::{Episode, EpisodeTotals, LastSent, Reported};
 use crate::detection::evidence::Evidence;
 use crate::detection::finding::Finding;
-use crate::detection::repeat::LastSent;
-use crate::detection::state::{Episode, Reported};
-use crate::detection::{EpisodeTotals, PrincipalState, Window};
+use crate::detection::{PrincipalState, Window};
 use crate::store::{Outbox, StoredState};
 
 /// The least positive number that DynamoDB takes. A state expires long before one of its sums
@@ -18,6 +17,7 @@ const LEAST: f64 = 1e-130;
 
 pub fn encode(stored: &StoredState) -> Item {
     let state = &stored.state;
+    let alerting = &state.alerting;
     let mut item = Item::with_capacity(40);
     let mut put = |name: &str, value: AttributeValue| {
         item.insert(name.to_owned(), value);
@@ -32,15 +32,15 @@ pub fn encode(stored: &StoredState) -> Item {
     if stored.suppressed != 0 {
         put(name::SUPPRESSED, number(stored.suppressed));
     }
-    put(name::ALERT_SEQ, number(state.alert_seq));
-    if state.episode != 0 {
-        put(name::EPISODE, number(state.episode));
+    put(name::ALERT_SEQ, number(alerting.alert_seq));
+    if alerting.episode != 0 {
+        put(name::EPISODE, number(alerting.episode));
     }
-    if let Some(tally) = &state.tally {
-        put(name::TALLY, encode_tally(tally));
+    if let Some(totals) = &alerting.totals {
+        put(name::TALLY, encode_totals(totals));
     }
-    if let Some(told) = state.last_sent {
-        put(name::TOLD_WORKLOAD, encode_told_workload(told));
+    if let Some(last_sent) = alerting.last_sent {
+        put(name::TOLD_WORKLOAD, encode_last_sent(last_sent));
     }
     if let Some(outbox) = &stored.outbox {
         put(name::PENDING, encode_outbox(outbox));
@@ -62,8 +62,8 @@ pub fn encode(stored: &StoredState) -> Item {
     }
     let sums = state.baselines.iter().flatten().flat_map(|b| [b.sum, b.sum_of_squares]);
     put(name::BASELINES, list(sums.map(float)));
-    put(name::TOLD, encode_told(&state.told));
-    for (name, value) in encode_episodes(&state.episodes) {
+    put(name::TOLD, encode_reported(&alerting.reported));
+    for (name, value) in encode_episodes(&alerting.episodes) {
         put(name, value);
     }
     put(name::OPENED, list(state.opened.map(number)));
@@ -98,8 +98,8 @@ fn window(window: Option<Window>) -> AttributeValue {
 }
 
 /// What was reported: denials of the hour and of the day, then secrets.
-pub fn encode_told(told: &Reported) -> AttributeValue {
-    let [(dh, sh), (dd, sd)] = [told.hour, told.day].map(|[denials, secrets]| (denials, secrets));
+pub fn encode_reported(reported: &Reported) -> AttributeValue {
+    let Reported { hour: [dh, sh], day: [dd, sd] } = *reported;
     list([dh, dd, sh, sd].map(number))
 }
 
@@ -108,22 +108,22 @@ pub fn encode_secrets(secrets: &SecretSet) -> AttributeValue {
     AttributeValue::Ns(secrets.iter().map(|bucket| bucket.number().to_string()).collect())
 }
 
-pub fn encode_tally(tally: &EpisodeTotals) -> AttributeValue {
+pub fn encode_totals(totals: &EpisodeTotals) -> AttributeValue {
     let mut map = Item::from([
-        ("severity".to_owned(), AttributeValue::S(tally.severity.name().to_owned())),
-        ("first".to_owned(), number(tally.first_denial)),
-        ("last".to_owned(), number(tally.last_denial)),
-        ("denials".to_owned(), number(tally.denials)),
+        ("severity".to_owned(), AttributeValue::S(totals.severity.name().to_owned())),
+        ("first".to_owned(), number(totals.first_denial)),
+        ("last".to_owned(), number(totals.last_denial)),
+        ("denials".to_owned(), number(totals.denials)),
     ]);
-    if !tally.secrets.is_empty() {
-        let secrets = AttributeValue::B(Blob::new(tally.secrets.to_bytes()));
+    if !totals.secrets.is_empty() {
+        let secrets = AttributeValue::B(Blob::new(totals.secrets.to_bytes()));
         map.insert("secrets".to_owned(), secrets);
     }
     AttributeValue::M(map)
 }
 
-pub fn encode_told_workload(told: LastSent) -> AttributeValue {
-    list([number(told.window.index()), number(told.count)])
+pub fn encode_last_sent(last: LastSent) -> AttributeValue {
+    list([number(last.window.index()), number(last.count)])
 }
 
 /// A finding that waits to be sent.

@@ -156,39 +156,38 @@ impl Store for DynamoDbStore {
         decision: &Decision,
         outbox: Outbox,
     ) -> Result<Claim, DynamoDbError> {
+        let (before, after) = (&stored.state.alerting, &decision.alerting);
         let mut update = self
             .table
             .update(&stored.key)
             .update_expression(expression::CLAIM)
             .condition_expression(expression::IS_CLAIMABLE)
-            .expression_attribute_values(":episode", encode::number(decision.episode))
+            .expression_attribute_values(":episode", encode::number(after.episode))
             .expression_attribute_names("#version", name::VERSION)
             .expression_attribute_names("#window", name::WINDOW)
-            .expression_attribute_values(":seq", encode::number(stored.state.alert_seq))
-            .expression_attribute_values(":next", encode::number(stored.state.alert_seq + 1))
+            .expression_attribute_values(":seq", encode::number(before.alert_seq))
+            .expression_attribute_values(":next", encode::number(after.alert_seq))
             .expression_attribute_values(":window", encode::number(stored.state.window.index()))
             .expression_attribute_values(":pending", encode::encode_outbox(&outbox))
-            .expression_attribute_values(":told", encode::encode_told(&decision.told))
-            .expression_attribute_values(":noted", encode::encode_hits(&stored.state.episodes))
+            .expression_attribute_values(":told", encode::encode_reported(&after.reported))
+            .expression_attribute_values(":noted", encode::encode_hits(&before.episodes))
             .expression_attribute_values(":one", encode::number(1));
-        for (name, value) in encode::encode_episodes(&decision.episodes) {
+        for (name, value) in encode::encode_episodes(&after.episodes) {
             update = update.expression_attribute_values(format!(":{name}"), value);
         }
-        if let Some(tally) = &decision.tally {
-            update = update.expression_attribute_values(":tally", encode::encode_tally(tally));
+        if let Some(totals) = &after.totals {
+            update = update.expression_attribute_values(":tally", encode::encode_totals(totals));
         }
-        if let Some(told) =
-            decision.last_sent.filter(|_| decision.last_sent != stored.state.last_sent)
-        {
+        if let Some(last_sent) = after.last_sent.filter(|_| after.last_sent != before.last_sent) {
             update = update
                 .update_expression(expression::CLAIM_WORKLOAD)
-                .expression_attribute_values(":told_workload", encode::encode_told_workload(told));
+                .expression_attribute_values(":told_workload", encode::encode_last_sent(last_sent));
         }
         let owner = outbox.owner;
         match self.table.send_update(update).await? {
-            Written::Stored(before) => {
-                let mut won = stored_item(before, stored)?;
-                won.state.settle(decision);
+            Written::Stored(item) => {
+                let mut won = stored_item(item, stored)?;
+                won.state.alerting = decision.alerting;
                 won.version += 1;
                 won.outbox = Some(outbox);
                 self.cache.refresh(&won);
@@ -198,7 +197,7 @@ impl Store for DynamoDbStore {
                 let now = stored_item(item, stored)?;
                 self.cache.refresh(&now);
                 // The answer to our own claim was lost, and the SDK asked again.
-                let is_ours = now.state.alert_seq == stored.state.alert_seq + 1
+                let is_ours = now.state.alerting.alert_seq == after.alert_seq
                     && now.outbox.as_ref().is_some_and(|p| p.owner == owner);
                 if is_ours {
                     return Ok(Claim::Won(now));
@@ -215,7 +214,8 @@ impl Store for DynamoDbStore {
         decision: &Decision,
     ) -> Result<(), DynamoDbError> {
         let is_new = [0, 1].map(|signal: usize| {
-            decision.episodes[signal].hit_window != stored.state.episodes[signal].hit_window
+            decision.alerting.episodes[signal].hit_window
+                != stored.state.alerting.episodes[signal].hit_window
         });
         let update = match is_new {
             [true, true] => expression::RECORD_HITS,
@@ -230,14 +230,14 @@ impl Store for DynamoDbStore {
             .condition_expression(expression::IS_ASSESSED)
             .expression_attribute_names("#version", name::VERSION)
             .expression_attribute_names("#window", name::WINDOW)
-            .expression_attribute_values(":seq", encode::number(stored.state.alert_seq))
+            .expression_attribute_values(":seq", encode::number(stored.state.alerting.alert_seq))
             .expression_attribute_values(":window", encode::number(stored.state.window.index()))
             .expression_attribute_values(":hit", encode::number(stored.state.window.index()))
             .expression_attribute_values(":one", encode::number(1));
         // Refused: another claimed or rolled on, and with it stored what it saw.
         let written = self.table.send_update(update).await?;
         self.cache_written(written, |after| {
-            for (episode, is_new) in after.state.episodes.iter_mut().zip(is_new) {
+            for (episode, is_new) in after.state.alerting.episodes.iter_mut().zip(is_new) {
                 if is_new {
                     episode.hit_window = Some(stored.state.window);
                 }
@@ -299,7 +299,7 @@ impl Store for DynamoDbStore {
             })
             .condition_expression(expression::IS_UNCONFIRMED)
             .expression_attribute_names("#version", name::VERSION)
-            .expression_attribute_values(":seq", encode::number(stored.state.alert_seq))
+            .expression_attribute_values(":seq", encode::number(stored.state.alerting.alert_seq))
             .expression_attribute_values(":one", encode::number(1));
         // Refused: another confirmed it, or the next finding waits already.
         let written = self.table.send_update(update).await?;

@@ -115,6 +115,7 @@ fn over(stored: &StoredState, found: &StoredState) -> StoredState {
         suppressed: found.suppressed,
         ..stored.clone()
     };
-    stored.state.alert_seq = stored.state.alert_seq.max(found.state.alert_seq);
+    let alert_seq = &mut stored.state.alerting.alert_seq;
+    *alert_seq = found.state.alerting.alert_seq.max(*alert_seq);
     stored
 }

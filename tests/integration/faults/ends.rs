@@ -36,7 +36,7 @@ impl Ends {
         let at: i64 = ending["at"]["N"].as_str().unwrap().parse().unwrap();
         let Some(principal) = principal else { return Some(format!("{key}: nobody's end")) };
         let is_over = |state: &PrincipalState| {
-            state.episode_ends_at(policy).is_some_and(|end| end + MAX_AGE_SECONDS <= at)
+            state.alerting.episode_ends_at(policy).is_some_and(|end| end + MAX_AGE_SECONDS <= at)
         };
         let told = || principal.claims.values().filter(|claim| claim.messages > 0);
         let is_end_of = |last: &Finding, state: &PrincipalState| {

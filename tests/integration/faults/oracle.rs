@@ -156,7 +156,7 @@ impl<'a> Oracle<'a> {
                     .as_str()
                     .is_some_and(|update| update.contains("suppressed"));
                 kept.suppressed += u64::from(is_held_back);
-                let claim = principal.claims.get(&kept.state.alert_seq);
+                let claim = principal.claims.get(&kept.state.alerting.alert_seq);
                 if kept.outbox.take().is_none() {
                     self.fault(format!("{key}: nothing waits that could be confirmed"));
                 }
@@ -180,25 +180,25 @@ impl<'a> Oracle<'a> {
                 decide(state, &Assessment::of(state, &self.policy), denial, &self.policy);
             let report = decision.report.as_ref()?;
             let mut after = state.clone();
-            after.settle(&decision);
+            after.alerting = decision.alerting;
             let finding = Finding::new(&after, report, denial, &self.policy);
             (finding == pending.finding).then_some(decision)
         });
         let Some(kept) = &mut principal.stored else { return };
         let Some(decision) = decided else {
             self.fault(format!("{key}: no state asked for the claim of {pending:?}"));
-            kept.state.alert_seq += 1;
+            kept.state.alerting.alert_seq += 1;
             kept.outbox = Some(pending);
             return;
         };
         if kept.outbox.is_some() {
             self.fault(format!("{key}: a claim takes the place of a finding that waits"));
         }
-        let noted = kept.state.episodes.map(|episode| episode.hit_window);
-        kept.state.settle(&decision);
+        let noted = kept.state.alerting.episodes.map(|episode| episode.hit_window);
+        kept.state.alerting = decision.alerting;
         kept.outbox = Some(pending.clone());
-        let settled = kept.state.episodes.map(|episode| episode.hit_window);
-        let alert_seq = kept.state.alert_seq;
+        let settled = kept.state.alerting.episodes.map(|episode| episode.hit_window);
+        let alert_seq = kept.state.alerting.alert_seq;
         if noted.iter().zip(settled).any(|(before, after)| *before > after) {
             self.fault(format!("{key}: the claim takes a noted hit back"));
         }
@@ -234,12 +234,12 @@ impl<'a> Oracle<'a> {
                 let assessment = Assessment::of(state, &self.policy);
                 denials()
                     .map(|denial| decide(state, &assessment, denial, &self.policy))
-                    .any(|decision| decision.episodes[i].hit_window == window)
+                    .any(|decision| decision.alerting.episodes[i].hit_window == window)
             });
             if !is_hit {
                 self.verdict.faults.push(format!("{key}: a note of a hit that was none"));
             }
-            kept.state.episodes[i].hit_window = window;
+            kept.state.alerting.episodes[i].hit_window = window;
         }
     }
 
@@ -295,7 +295,7 @@ impl<'a> Oracle<'a> {
             let assessment = Assessment::of(&kept.state, &self.policy);
             let decision = decide(&kept.state, &assessment, denial, &self.policy);
             let mut after = kept.state.clone();
-            after.settle(&decision);
+            after.alerting = decision.alerting;
             let finding = Finding::new(&after, decision.report.as_ref()?, opener, &self.policy);
             (finding == pending.finding).then_some(after)
         });
@@ -304,7 +304,7 @@ impl<'a> Oracle<'a> {
             Some(after) => {
                 kept.state = after;
                 kept.outbox = Some(pending.clone());
-                self.claimed(key, principal, kept.state.alert_seq, pending.finding);
+                self.claimed(key, principal, kept.state.alerting.alert_seq, pending.finding);
             }
         }
     }
@@ -419,7 +419,7 @@ impl<'a> Oracle<'a> {
             self.verdict.lost += unreported - kept.suppressed;
             self.fault(format!("{key}: {unreported} findings were never told"));
         }
-        if kept.state.alert_seq != principal.claims.len() as u64 {
+        if kept.state.alerting.alert_seq != principal.claims.len() as u64 {
             self.fault(format!("{key}: {} claims", principal.claims.len()));
         }
         self.verdict.denials += principal.counted.len() as u64;

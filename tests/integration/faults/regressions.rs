@@ -45,7 +45,7 @@ fn what_is_due_when_a_window_closes_is_claimed_by_the_denial_that_closes_it() {
         assert_eq!(kept.state.window, Window::containing(closing.time()));
         let pending = kept.outbox.clone().unwrap();
         assert_eq!((pending.finding.observed, pending.owner), (5, Some(closing.digest())));
-        assert_eq!(kept.state.alert_seq, 1);
+        assert_eq!(kept.state.alerting.alert_seq, 1);
         assert_eq!(store.read(&kept.key).await.unwrap(), Some(kept), "as it is stored");
     });
 }
@@ -86,13 +86,13 @@ fn hits_of_both_signals_noted_at_once_are_both_kept() {
         let kept = count(&store, &denial(0, "e0", 0..1)).await.stored;
         let window = Some(kept.state.window);
         for signal in [0, 1] {
-            let mut episodes = kept.state.episodes;
-            episodes[signal].hit_window = window;
-            let decision = Decision { episodes, ..Decision::nothing(&kept.state) };
+            let mut alerting = kept.state.alerting;
+            alerting.episodes[signal].hit_window = window;
+            let decision = Decision { report: None, alerting };
             store.record_hit(&kept, &decision).await.unwrap();
         }
         let stored = store.read(&kept.key).await.unwrap().unwrap();
-        assert_eq!(stored.state.episodes.map(|episode| episode.hit_window), [window; 2]);
+        assert_eq!(stored.state.alerting.episodes.map(|episode| episode.hit_window), [window; 2]);
     });
 }
 
@@ -102,9 +102,9 @@ fn a_hit_is_not_noted_for_a_window_that_closed() {
         let store = DynamoDbStore::new(table("noted-late").await, "noted-late");
         let kept = count(&store, &denial(0, "e0", 0..1)).await.stored;
         let closed = count(&store, &denial(301, "e1", 0..1)).await.stored;
-        let mut episodes = kept.state.episodes;
-        episodes[0].hit_window = Some(kept.state.window);
-        let noted = Decision { episodes, ..Decision::nothing(&kept.state) };
+        let mut alerting = kept.state.alerting;
+        alerting.episodes[0].hit_window = Some(kept.state.window);
+        let noted = Decision { report: None, alerting };
         store.record_hit(&kept, &noted).await.unwrap();
         assert_eq!(store.read(&kept.key).await.unwrap(), Some(closed));
     });
@@ -122,7 +122,7 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
         let policy = Policy::default();
         let decision = decide(&kept.state, &Assessment::of(&kept.state, &policy), &fifth, &policy);
         let mut after = kept.state.clone();
-        after.settle(&decision);
+        after.alerting = decision.alerting;
         let report = decision.report.as_ref().unwrap();
         let pending = Outbox {
             finding: Finding::new(&after, report, &fifth, &policy),
@@ -134,9 +134,9 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
             assert!(matches!(claimed, Claim::Lost(_)), "{claimed:?}");
         };
 
-        let mut episodes = kept.state.episodes;
-        episodes[0].hit_window = Some(kept.state.window);
-        let noted = Decision { episodes, ..Decision::nothing(&kept.state) };
+        let mut alerting = kept.state.alerting;
+        alerting.episodes[0].hit_window = Some(kept.state.window);
+        let noted = Decision { report: None, alerting };
         store.record_hit(&kept, &noted).await.unwrap();
         claim(&kept).await;
 

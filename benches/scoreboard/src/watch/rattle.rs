@@ -53,7 +53,7 @@ impl Rattle {
     /// The alert that a denial raises which arrives at that time. A broken workload that was told
     /// of is recorded and not sent: no alert.
     pub fn see(&self, denial: &Denial, at: i64) -> anyhow::Result<Option<Alert>> {
-        let finding = self.handle(denial, at)?.finding.filter(|finding| !finding.repeats);
+        let finding = self.handle(denial, at)?.finding.filter(|finding| !finding.held);
         Ok(finding.map(|finding| Alert { at, severity: Some(finding.severity) }))
     }
 }
