@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::command::{WIDTH, command, mute, muted_until};
-use super::title::{fit, how_unusual, place, rank, subject, thing};
+use super::title::{fit, how_unusual, place, rank, subject, thing, what};
 use super::{Deployment, rotation, triage, workload};
 use crate::cloudtrail::principal::Kind;
 use crate::cloudtrail::{Cause, PolicyType};
@@ -71,7 +71,7 @@ fn first_lines(text: &mut String, finding: &Finding) {
     let end = format!(", account {}", place(finding));
     let _ = writeln!(text, "{}", fit(&who, &principal.label(), &end, WIDTH));
     let when = format!(", last at {}", utc(finding.last_event()));
-    let what = finding.what();
+    let what = what(finding);
     let what = if what.len() + when.len() <= WIDTH { what + &when } else { what };
     let _ = writeln!(text, "{what}");
     let _ = writeln!(text, "{}", how_unusual(finding));

@@ -10,10 +10,9 @@ pub mod pager;
 mod rotation;
 pub mod sms;
 pub mod storm;
-mod title;
+pub mod title;
 mod triage;
 mod workload;
 
 pub use deployment::Deployment;
 pub use machine::MachineFormat;
-pub use title::subject;
