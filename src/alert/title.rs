@@ -156,7 +156,7 @@ pub(super) fn partition(finding: &Finding) -> &'static str {
 }
 
 /// What a signal counts.
-pub(super) const fn thing(signal: Signal) -> &'static str {
+pub const fn thing(signal: Signal) -> &'static str {
     match signal {
         Signal::Denials => "denial",
         Signal::Secrets => "new secret",
