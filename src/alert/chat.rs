@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::command::{mute, muted_until};
+use super::deployment::Deployment;
+use super::mute::{mute, muted_until};
 use super::title::{how_unusual, rank, what};
-use super::{Deployment, rotation, workload};
+use super::{rotation, workload};
 use crate::detection::finding::{Finding, Severity, Status};
 use crate::text::Text;
 use crate::wording::{span, utc};

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::Deployment;
+use super::deployment::Deployment;
 use super::title::{how_unusual, place, rank, what};
 use crate::detection::finding::{Finding, Status};
 use crate::detection::window::WINDOW_SECONDS;

@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
+use crate::alert::deployment::Deployment;
 use crate::alert::title::{how_unusual, partition, title};
-use crate::alert::{Deployment, workload};
+use crate::alert::workload;
 use crate::cloudtrail::principal::Kind;
 use crate::detection::finding::{Finding, Severity, Status};
 use crate::text::Text;
