@@ -4,6 +4,7 @@
 //! and looking elsewhere costs start-up time. `AWS_ENDPOINT_URL`, and the same with
 //! `_DYNAMODB` or `_SNS`, point to another endpoint.
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -12,6 +13,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig,
 };
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -96,6 +98,20 @@ impl Environment {
         config.set_endpoint_url(self.sns_endpoint.clone().or_else(|| self.endpoint.clone()));
         aws_sdk_sns::Client::from_conf(config.build())
     }
+}
+
+/// The service's error code, or what went wrong before it could answer.
+pub(crate) fn failure<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> String {
+    match (error.as_service_error(), error.source()) {
+        (Some(service), _) => error_code(service),
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
+    }
+}
+
+/// The code of an error that the service answered.
+pub(crate) fn error_code(error: &impl ProvideErrorMetadata) -> String {
+    error.code().unwrap_or("unknown").to_owned()
 }
 
 fn timeouts() -> TimeoutConfig {

@@ -39,7 +39,6 @@ fn stored(input: &mut Unstructured<'_>) -> Result<Value> {
         "id": line(input, "0123456789abcdef0123456789abcdef")?,
         "status": *input.choose(&["open", "update"])?,
         "severity": *input.choose(&["low", "medium", "high"])?,
-        "title": line(input, "5 denied reads of 5 secrets in 5 minutes by role ci-deploy")?,
         "account": text(input)?,
         "region": text(input)?,
         "principal": {
@@ -65,7 +64,6 @@ fn stored(input: &mut Unstructured<'_>) -> Result<Value> {
         "first_denial": input.arbitrary::<i64>()?,
         "last_denial": input.arbitrary::<i64>()?,
         "evidence": evidence,
-        "explanation": line(input, "5 new secrets in 5 minutes; usual: 0.4 ± 0.9")?,
         "policy_arn": text(input)?,
         "distinct_secrets": input.arbitrary::<Option<u32>>()?,
         "over_ceiling": input.arbitrary::<Option<u32>>()?,

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::command::{mute, muted_until};
-use super::title::{how_unusual, rank};
-use super::{Deployment, rotation, workload};
+use super::deployment::Deployment;
+use super::mute::{mute, muted_until};
+use super::title::{how_unusual, rank, what};
+use super::{rotation, workload};
 use crate::detection::finding::{Finding, Severity, Status};
 use crate::text::Text;
 use crate::wording::{span, utc};
@@ -28,7 +29,7 @@ pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
     let name =
         format!("{} {}", principal.kind().noun(), quoted(principal.name(), MAX_NAME_IN_TITLE));
     let rank = rank(finding);
-    let what = finding.what();
+    let what = what(finding);
     json!({
         "version": "1.0",
         "source": "custom",

@@ -1,6 +1,6 @@
 //! Where the detector runs whose alerts these are.
 
-use super::command;
+use super::command::word;
 use crate::detection::finding::Finding;
 use crate::text::Text;
 
@@ -44,6 +44,6 @@ impl Deployment {
 
     /// That Region as a word of a command.
     pub(super) fn region_word(&self, finding: &Finding) -> String {
-        command::word(self.region(finding), "REGION")
+        word(self.region(finding), "REGION")
     }
 }

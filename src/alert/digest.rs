@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::Deployment;
-use super::email::{Email, heading, paragraph, wrap};
+use super::deployment::Deployment;
+use super::email::Email;
+use super::layout::{heading, paragraph, wrap};
 use super::sms::MAX_SMS_BYTES;
 use super::title::MAX_SUBJECT_BYTES;
 use crate::text::Text;
@@ -116,17 +117,14 @@ fn days(digest: &WeeklyDigest) -> String {
 
 fn sentence(digest: &WeeklyDigest) -> String {
     let unsent = Listed::ALL.into_iter().filter(|listed| *listed != Listed::Low);
-    let ignored = digest.ignored().iter().map(|(_, denials)| denials).sum();
+    let unsent: u64 = unsent.map(|listed| digest.findings(listed)).sum();
+    let ignored: u64 = digest.ignored().iter().map(|(_, denials)| denials).sum();
     format!(
         "{} not sent, {} low, {} ignored",
-        things(unsent.map(|listed| digest.findings(listed)).sum(), "finding"),
+        plural(unsent, "finding"),
         digest.findings(Listed::Low),
-        things(ignored, "denial")
+        plural(ignored, "denial")
     )
-}
-
-fn things(count: u64, thing: &str) -> String {
-    plural(u32::try_from(count).unwrap_or(u32::MAX), thing)
 }
 
 /// That a list is empty, or what it leaves out.

@@ -2,11 +2,15 @@
 
 use std::fmt::Write;
 
-use super::command::{WIDTH, command, mute, muted_until};
-use super::title::{fit, how_unusual, place, rank, subject, thing};
-use super::{Deployment, rotation, triage, workload};
+use super::cause::clause;
+use super::command::command;
+use super::deployment::Deployment;
+use super::layout::{WIDTH, field, heading, paragraph, wrap};
+use super::mute::{mute, muted_until};
+use super::title::{fit, how_unusual, place, rank, subject, thing, what};
+use super::{rotation, triage, workload};
+use crate::cloudtrail::Cause;
 use crate::cloudtrail::principal::Kind;
-use crate::cloudtrail::{Cause, PolicyType};
 use crate::detection::evidence::Evidence;
 use crate::detection::finding::{EpisodeSummary, Finding, Severity};
 use crate::detection::window::{Scale, Signal};
@@ -71,7 +75,7 @@ fn first_lines(text: &mut String, finding: &Finding) {
     let end = format!(", account {}", place(finding));
     let _ = writeln!(text, "{}", fit(&who, &principal.label(), &end, WIDTH));
     let when = format!(", last at {}", utc(finding.last_event()));
-    let what = finding.what();
+    let what = what(finding);
     let what = if what.len() + when.len() <= WIDTH { what + &when } else { what };
     let _ = writeln!(text, "{what}");
     let _ = writeln!(text, "{}", how_unusual(finding));
@@ -269,23 +273,9 @@ fn origin(one: &Evidence, kind: Kind) -> String {
     }
     parts.push(match one.cause {
         Cause::Unknown => "refused for a reason the message does not give".to_owned(),
-        known => format!("refused because {}", reason(known)),
+        known => format!("refused because {}", clause(known)),
     });
     parts.join(", ")
-}
-
-/// The cause as a clause.
-pub(super) fn reason(cause: Cause) -> String {
-    match cause {
-        Cause::Implicit(policy) => format!("no {} allows it", policy.name()),
-        Cause::Explicit(Some(policy)) => {
-            let article = if policy == PolicyType::IdentityBased { "an" } else { "a" };
-            format!("{article} {} denies it", policy.name())
-        }
-        Cause::Explicit(None) => "a policy denies it".to_owned(),
-        Cause::Kms => "its KMS key may not be used".to_owned(),
-        Cause::Unknown => "of something unknown".to_owned(),
-    }
 }
 
 /// Session names are the caller's choice, save behind IAM Identity Center.
@@ -301,33 +291,5 @@ fn period(first: i64, last: i64) -> String {
         format!("at {}", utc(first))
     } else {
         format!("from {} to {}", utc(first), utc(last))
-    }
-}
-
-pub(super) fn heading(text: &mut String, heading: &str) {
-    let _ = writeln!(text, "\n{}", heading.to_uppercase());
-}
-
-fn field(text: &mut String, name: &str, value: &str) {
-    const VALUE_COLUMN: &str = "               ";
-    let first = format!("  {name:<13}");
-    wrap(text, value, &first, VALUE_COLUMN);
-}
-
-/// Text at an indent, wrapped.
-pub(super) fn paragraph(text: &mut String, indent: &str, words: &str) {
-    wrap(text, words, indent, indent);
-}
-
-/// Text whose first line starts otherwise than the others. A long word, such as an ARN,
-/// is never broken.
-pub(super) fn wrap(text: &mut String, words: &str, first: &str, further: &str) {
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(first)
-        .subsequent_indent(further)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .break_words(false);
-    for line in textwrap::wrap(words, options) {
-        let _ = writeln!(text, "{line}");
     }
 }

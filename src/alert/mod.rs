@@ -1,19 +1,21 @@
 //! Renderings of a finding for those who get it. Pure: no rendering decides anything.
 
+mod cause;
 pub mod chat;
 mod command;
 mod deployment;
 pub mod digest;
 pub mod email;
+mod layout;
 pub mod machine;
+mod mute;
 pub mod pager;
 mod rotation;
 pub mod sms;
 pub mod storm;
-mod title;
+pub mod title;
 mod triage;
 mod workload;
 
 pub use deployment::Deployment;
 pub use machine::MachineFormat;
-pub use title::subject;

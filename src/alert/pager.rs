@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::Deployment;
-use super::title::{how_unusual, place, rank};
+use super::deployment::Deployment;
+use super::title::{how_unusual, place, rank, what};
 use crate::detection::finding::{Finding, Status};
 use crate::detection::window::WINDOW_SECONDS;
 use crate::sha256::sha256_start;
@@ -29,7 +29,7 @@ pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
     let reason = format!(
         "{}: {} by {}, account {}. {}.",
         rank(finding),
-        finding.what(),
+        what(finding),
         finding.principal.principal.label(),
         place(finding),
         how_unusual(finding),

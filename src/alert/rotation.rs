@@ -1,7 +1,7 @@
 //! What was read, with the commands that rotate it.
 
 use super::command::{command, word};
-use super::email::wrap;
+use super::layout::wrap;
 use crate::cloudtrail::secret::MAX_NAME_BYTES;
 use crate::detection::finding::{Finding, Reads};
 use crate::text::Text;

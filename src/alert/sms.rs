@@ -1,6 +1,6 @@
 //! The text message: one part of 140 bytes.
 
-use super::title::{fit, place, rank};
+use super::title::{fit, place, rank, what};
 use crate::detection::finding::{Finding, Status};
 
 /// Longest body, in bytes: one part.
@@ -14,7 +14,7 @@ pub fn sms(finding: &Finding) -> String {
         (_, Some(_)) => "Always reported".to_owned(),
         (_, None) => format!("{:.1} sigma", finding.deviation),
     };
-    let start = format!("{}: {} by ", rank(finding), finding.what());
+    let start = format!("{}: {} by ", rank(finding), what(finding));
     let end = format!(", {}. {unusual}", place(finding));
     fit(&start, &finding.principal.principal.label(), &end, MAX_SMS_BYTES)
 }

@@ -5,9 +5,12 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::command::command;
-use super::email::{Email, heading, paragraph};
+use super::deployment::Deployment;
+use super::email::Email;
+use super::layout::{heading, paragraph};
+use super::pager;
+use super::sms::MAX_SMS_BYTES;
 use super::title::place;
-use super::{Deployment, pager};
 use crate::detection::finding::Finding;
 use crate::text::Text;
 
@@ -56,7 +59,7 @@ pub fn email(finding: &Finding, limit: u32, deployment: &Deployment) -> Email {
 pub fn sms(finding: &Finding, limit: u32) -> String {
     Text::new(
         &format!("Rattle storm: {}, account {}", sentence(limit), place(finding)),
-        super::sms::MAX_SMS_BYTES,
+        MAX_SMS_BYTES,
     )
     .to_string()
 }

@@ -3,7 +3,7 @@
 use crate::detection::Signal;
 use crate::detection::finding::{Finding, Status};
 use crate::text::Text;
-use crate::wording::{plural, rounded, utc};
+use crate::wording::{history, plural, rounded, span, utc};
 
 /// SNS wants a subject of fewer than 100 characters.
 pub(super) const MAX_SUBJECT_BYTES: usize = 99;
@@ -21,8 +21,70 @@ pub fn subject(finding: &Finding) -> String {
         Status::Update => format!("ALARM: [Rattle {severity}, again]"),
         Status::Resolved => format!("OK: [Rattle {severity}, over]"),
     };
-    let start = format!("{start} {} by ", finding.what());
+    let start = format!("{start} {} by ", what(finding));
     fit(&start, &finding.principal.principal.label(), "", MAX_SUBJECT_BYTES)
+}
+
+/// One line that claims only what was counted, and names the principal.
+pub fn title(finding: &Finding) -> String {
+    let over = if finding.totals.is_some() { "Over: " } else { "" };
+    format!("{over}{} by {}", what(finding), finding.principal.principal.label())
+}
+
+/// What was seen in how long; of a resolution, in the whole episode.
+pub fn what(finding: &Finding) -> String {
+    if let Some(totals) = &finding.totals {
+        // A subject has no room for the duration beside the reads.
+        let rest = match &finding.reads {
+            Some(reads) => format!(", then read {}", reads.read),
+            None => format!(" in {}", span(totals.seconds().max(1))),
+        };
+        let (denials, secrets) =
+            (plural(totals.denials, "denied read"), plural(totals.secrets, "secret"));
+        return format!("{denials} of {secrets}{rest}");
+    }
+    if let Some(reads) = &finding.reads {
+        return format!("Denied on {}, then read {}", plural(reads.denied, "secret"), reads.read);
+    }
+    seen(finding)
+}
+
+/// What was seen, what is usual and how far apart they are, in one sentence.
+pub fn explanation(finding: &Finding) -> String {
+    if let Some(totals) = &finding.totals {
+        return format!(
+            "{} of {} from {} to {}; no longer unusual",
+            plural(totals.denials, "denial"),
+            plural(totals.secrets, "secret"),
+            utc(totals.first_denial),
+            utc(totals.last_denial),
+        );
+    }
+    if let Some(reads) = &finding.reads {
+        return format!(
+            "{} read from {} to {}, after {} of {} since {}",
+            plural(reads.read, "secret"),
+            utc(reads.first),
+            utc(reads.last),
+            plural(finding.denials.on(finding.scale), "denial"),
+            plural(reads.denied, "secret"),
+            utc(finding.first_denial),
+        );
+    }
+    let usual = &finding.baseline;
+    let limit = match finding.over_ceiling {
+        Some(ceiling) => format!("the ceiling of {ceiling} was reached"),
+        None => format!("threshold {}", rounded(finding.threshold)),
+    };
+    format!(
+        "{} in {}; usual for this principal: {} ± {} ({}); {:.1} sigma ({limit})",
+        plural(finding.observed, thing(finding.signal)),
+        finding.scale.in_words(),
+        rounded(usual.mean),
+        rounded(usual.sd),
+        history(usual.history_days),
+        finding.deviation,
+    )
 }
 
 /// `HIGH`, `HIGH, again` or `OVER, was HIGH`.
@@ -64,6 +126,25 @@ pub(super) fn how_unusual(finding: &Finding) -> String {
     }
 }
 
+/// The denials counted in the window and, where they were counted, the secrets.
+fn seen(finding: &Finding) -> String {
+    let denials = finding.denials.on(finding.scale);
+    let new = finding.secrets.on(finding.scale);
+    let distinct = finding.distinct_secrets;
+    let what = match distinct {
+        Some(distinct) if distinct > 0 => format!(" of {}", plural(distinct, "secret")),
+        None if new > 0 => format!(", {},", plural(new, "new secret")),
+        _ => String::new(),
+    };
+    // Late denials count towards the secrets, but not towards the 5 minutes.
+    let reads = if denials < distinct.unwrap_or(new) {
+        "Denied reads".to_owned()
+    } else {
+        plural(denials, "denied read")
+    };
+    format!("{reads}{what} in {}", finding.scale.in_words())
+}
+
 /// The AWS partition of the principal.
 pub(super) fn partition(finding: &Finding) -> &'static str {
     let arn = finding.principal.principal.arn().map_or("", Text::as_str);
@@ -75,7 +156,7 @@ pub(super) fn partition(finding: &Finding) -> &'static str {
 }
 
 /// What a signal counts.
-pub(super) const fn thing(signal: Signal) -> &'static str {
+pub const fn thing(signal: Signal) -> &'static str {
     match signal {
         Signal::Denials => "denial",
         Signal::Secrets => "new secret",

@@ -1,7 +1,7 @@
 //! The four steps after an alert, with commands ready to paste.
 
 use super::command::{command, word};
-use super::email::wrap;
+use super::layout::wrap;
 use super::{rotation, workload};
 use crate::cloudtrail::principal::Kind;
 use crate::detection::finding::Finding;

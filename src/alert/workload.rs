@@ -1,7 +1,7 @@
 //! A workload that is most likely broken: what it does, and what it lacks.
 
+use super::cause::clause;
 use super::command::word;
-use super::email::reason;
 use super::title::partition;
 use crate::cloudtrail::{Cause, PolicyType};
 use crate::detection::cadence::Cadence;
@@ -53,7 +53,7 @@ pub(super) fn remedy(finding: &Finding) -> String {
                     CloudTrail may."
                 .to_owned();
         }
-        known => format!("The last call was refused because {}.", reason(known)),
+        known => format!("The last call was refused because {}.", clause(known)),
     };
     let what = match cause {
         Cause::Implicit(PolicyType::IdentityBased) => "Give it the missing statement",

@@ -17,7 +17,6 @@ use crate::cloudtrail::principal::Principal;
 use crate::cloudtrail::secret::Secret;
 use crate::sha256::sha256_start;
 use crate::text::Text;
-use crate::wording::{history, plural, rounded};
 
 /// Whether the finding begins an episode, continues it or ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +82,7 @@ impl Counts {
 pub struct Finding {
     /// A function of principal, window, signal and alert number: the same in every
     /// retry and every replay.
-    #[serde(deserialize_with = "line")]
+    #[serde(deserialize_with = "shown_id")]
     pub id: String,
     /// The same for all findings of one episode of the principal.
     #[serde(default)]
@@ -92,9 +91,6 @@ pub struct Finding {
     pub status: Status,
     /// How urgent it is.
     pub severity: Severity,
-    /// One line that claims only what was counted.
-    #[serde(deserialize_with = "line")]
-    pub title: String,
     /// Account whose secrets were asked for.
     pub account: Text,
     /// AWS Region of the denial that raised it.
@@ -120,9 +116,6 @@ pub struct Finding {
     pub last_denial: i64,
     /// Denials of that window to look at, newest first.
     pub evidence: Vec<Evidence>,
-    /// What was seen, what is usual, how far apart, in one sentence.
-    #[serde(deserialize_with = "line")]
-    pub explanation: String,
     /// Policy that denied the call which raised it.
     pub policy_arn: Option<Text>,
     /// Different secrets refused in the window, if that was counted.
@@ -201,11 +194,6 @@ impl Finding {
             episode: episode_id(state, principal.key()),
             status: if report.continues { Status::Update } else { Status::Open },
             severity,
-            title: format!(
-                "{} by {}",
-                seen(denials.on(scale), distinct_secrets, secrets.on(scale), scale),
-                principal.label()
-            ),
             account: principal.account().clone(),
             region: denial.region().cloned(),
             principal: PrincipalSeen {
@@ -221,7 +209,6 @@ impl Finding {
             secrets,
             first_denial: state.opened[scale].min(time),
             last_denial: evidence.iter().map(|e| e.time).fold(time, i64::max),
-            explanation: explanation(report, &baseline, signal_policy.threshold, over_ceiling),
             evidence,
             policy_arn: denial.policy_arn().cloned(),
             secret_suffix: denial
@@ -239,30 +226,17 @@ impl Finding {
             reads: None,
         }
     }
-
-    /// What was seen in how long; of a whole episode at its end.
-    pub fn what(&self) -> String {
-        self.what_followed().unwrap_or_else(|| {
-            seen(
-                self.denials.on(self.scale),
-                self.distinct_secrets,
-                self.secrets.on(self.scale),
-                self.scale,
-            )
-        })
-    }
 }
 
-/// Reads a line that this program wrote. A store may have been changed by hand, and what
+/// Reads an id that this program wrote. A store may have been changed by hand: an id that
 /// cannot be shown is refused.
-fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    const MAX_LINE_BYTES: usize = 512;
-    let line = String::deserialize(deserializer)?;
-    let is_shown = |c| matches!(c, ' '..='~' | '±');
-    if line.len() <= MAX_LINE_BYTES && line.chars().all(is_shown) {
-        Ok(line)
+fn shown_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    const MAX_ID_BYTES: usize = 512;
+    let id = String::deserialize(deserializer)?;
+    if id.len() <= MAX_ID_BYTES && id.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        Ok(id)
     } else {
-        Err(D::Error::custom("a line of a finding cannot be shown"))
+        Err(D::Error::custom("an id of a finding cannot be shown"))
     }
 }
 
@@ -283,48 +257,6 @@ pub(super) fn episode_id(state: &PrincipalState, key: &Text) -> String {
 
 pub(super) fn digest_of(name: &str) -> String {
     format!("{:032x}", u128::from_be_bytes(sha256_start(name)))
-}
-
-/// Claims the denials counted in the window and, where they were counted, the secrets.
-fn seen(denials: u32, distinct: Option<u32>, new: u32, scale: Scale) -> String {
-    let what = match distinct {
-        Some(distinct) if distinct > 0 => format!(" of {}", plural(distinct, "secret")),
-        None if new > 0 => format!(", {},", plural(new, "new secret")),
-        _ => String::new(),
-    };
-    // Late denials count towards the secrets, but not towards the 5 minutes.
-    let reads = if denials < distinct.unwrap_or(new) {
-        "Denied reads".to_owned()
-    } else {
-        plural(denials, "denied read")
-    };
-    format!("{reads}{what} in {}", scale.in_words())
-}
-
-fn explanation(
-    report: &Report,
-    usual: &Usual,
-    threshold: f64,
-    over_ceiling: Option<u32>,
-) -> String {
-    let row = &report.row;
-    let thing = match row.axis.signal {
-        Signal::Denials => "denial",
-        Signal::Secrets => "new secret",
-    };
-    let limit = match over_ceiling {
-        Some(ceiling) => format!("the ceiling of {ceiling} was reached"),
-        None => format!("threshold {}", rounded(threshold)),
-    };
-    format!(
-        "{} in {}; usual for this principal: {} ± {} ({}); {:.1} sigma ({limit})",
-        plural(row.observed, thing),
-        row.axis.scale.in_words(),
-        rounded(usual.mean),
-        rounded(usual.sd),
-        history(usual.history_days),
-        report.sigma,
-    )
 }
 
 /// The evidence from the open window of that scale, newest first. If a late denial raised the

@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use self::ignored::IgnoredCounts;
 use self::telemetry::Metrics;
+use crate::alert::title::title;
 use crate::cloudtrail::envelope::{Event, Rejection, Task};
 use crate::cloudtrail::{Delivery, Denial, SecretRead};
 use crate::detection::Finding;
@@ -267,7 +268,7 @@ fn log(finding: &Finding, unsent: bool) {
         observed = finding.observed,
         deviation = finding.deviation,
         "{}",
-        finding.title
+        title(finding)
     );
     if unsent {
         warn!(finding = finding.id, "the finding is recorded and not sent");

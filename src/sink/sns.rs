@@ -1,8 +1,6 @@
 //! Alerts to an SNS topic: one message for each, with a body for each protocol.
 
 use aws_sdk_sns::Client;
-use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
 use aws_sdk_sns::types::MessageAttributeValue;
 use serde::Serialize;
@@ -14,6 +12,7 @@ use crate::alert;
 use crate::alert::email::Email;
 use crate::alert::sms::sms;
 use crate::alert::{Deployment, MachineFormat, chat, pager, storm};
+use crate::aws::failure;
 use crate::detection::finding::Finding;
 use crate::settings::Settings;
 use crate::text::Text;
@@ -144,7 +143,7 @@ impl<F: Fn() -> Client> SnsSink<F> {
 }
 
 async fn finish(request: PublishFluentBuilder) -> Result<(), SnsError> {
-    request.send().await.map(drop).map_err(|error| SnsError::Request { code: code(&error) })
+    request.send().await.map(drop).map_err(|error| SnsError::Request { code: failure(&error) })
 }
 
 impl<F: Fn() -> Client> Sink for SnsSink<F> {
@@ -204,14 +203,4 @@ fn attributes<'a>(finding: &'a Finding, status: &'a str) -> [(&'static str, &'a 
         ("region", finding.region.as_ref().map_or("unknown", Text::as_str)),
         ("principal_type", finding.principal.principal.type_name().as_str()),
     ]
-}
-
-fn code(error: &SdkError<PublishError>) -> String {
-    match error.as_service_error() {
-        Some(service) => service.code().unwrap_or("unknown").to_owned(),
-        None => match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        },
-    }
 }

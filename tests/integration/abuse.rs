@@ -32,6 +32,7 @@ use crate::dynamodb::{run, settings};
 use crate::hostile_input::{assert_body, assert_subject};
 use crate::local_aws::table;
 use crate::loopback::serve;
+use crate::stored_finding::waiting_finding;
 use crate::support::{MONDAY, envelope, parse, record, waiting};
 use crate::topic::{Topic, at, environment, function, raw};
 
@@ -281,7 +282,7 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
             assert_eq!((corrupt.attribute, corrupt.what), (attribute, "is out of range"));
         }
         // What waits is sent as it stands.
-        let stored = serde_json::to_value(&finding).unwrap();
+        let stored: Value = serde_json::from_str(waiting_finding(&good)).unwrap();
         let waiting = |pointer: &str, value: &str| {
             let mut changed = stored.clone();
             *changed.pointer_mut(pointer).unwrap() = json!(value);
@@ -290,10 +291,11 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
             pending.insert("finding".to_owned(), AttributeValue::S(changed.to_string()));
             decode::decode(&item)
         };
-        for line in ["/id", "/title", "/explanation"] {
-            for value in ["all clear\r\nBcc: victim@example.com", "\u{1b}[2J", &"x".repeat(513)] {
-                let corrupt = waiting(line, value).unwrap_err();
-                assert_eq!(corrupt.what, "holds a finding that cannot be read", "{line}");
+        for value in ["all clear\r\nBcc: victim@example.com", "\u{1b}[2J", &"x".repeat(513)] {
+            let corrupt = waiting("/id", value).unwrap_err();
+            assert_eq!(corrupt.what, "holds a finding that cannot be read");
+            for line in ["/title", "/explanation"] {
+                assert_eq!(waiting(line, value).unwrap(), kept, "{line} is not read");
             }
         }
         for text in ["/principal/principal/name", "/principal/session", "/evidence/0/secret"] {

@@ -3,7 +3,8 @@
 use rattle::alert::email::Email;
 use rattle::alert::machine::rattle::FindingLine;
 use rattle::alert::machine::{asff, ocsf};
-use rattle::alert::{self, Deployment, chat, pager, sms::sms, storm, subject};
+use rattle::alert::title::{subject, what};
+use rattle::alert::{self, Deployment, chat, pager, sms::sms, storm};
 use rattle::cloudtrail::principal::Principal;
 use rattle::detection::finding::{EpisodeSummary, Finding, Reads, Severity, Status};
 use rattle::replay::scanner::{Scanned, Scanner};
@@ -278,7 +279,7 @@ fn the_first_three_lines_say_it_all_in_72_columns() {
         let lines: Vec<&str> = body.lines().collect();
         let name = finding.principal.principal.name().as_str();
         assert!(lines[0].contains(name) && lines[0].contains("111122223333"), "{body}");
-        assert!(lines[1].starts_with(&finding.what()), "{body}");
+        assert!(lines[1].starts_with(&what(&finding)), "{body}");
         let unusual = if finding.totals.is_some() { "Nothing unusual since" } else { "sigma" };
         assert!(lines[2].contains(unusual) && lines[3].is_empty(), "{body}");
         let next = lines.iter().position(|line| *line == "WHAT NEXT").unwrap();

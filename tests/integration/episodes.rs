@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use rattle::alert::title::title;
 use rattle::cloudtrail::Delivery;
 use rattle::detection::Policy;
 use rattle::detection::finding::{EpisodeSummary, Finding, Severity, Status};
@@ -118,7 +119,7 @@ fn the_end_of_an_episode_is_told_once_when_it_was_quiet_for_long_enough() {
                 last_denial: MONDAY + 11,
             })
         );
-        assert_eq!(end.title, "Over: 12 denied reads of 12 secrets in 11 s by role ci-deploy");
+        assert_eq!(title(end), "Over: 12 denied reads of 12 secrets in 11 s by role ci-deploy");
         assert_eq!(function.close(OVER + 900).await.resolutions, []);
         assert_eq!(function.due(i64::from(i32::MAX)).await, []);
     });

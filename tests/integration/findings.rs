@@ -1,6 +1,7 @@
 //! What a finding claims: its severity, its title, its evidence, its id.
 
 use jiff::SignedDuration;
+use rattle::alert::title;
 use rattle::cloudtrail::secret_set::Bucket;
 use rattle::detection::baseline::Prediction;
 use rattle::detection::evidence::Evidence;
@@ -60,7 +61,7 @@ fn denials_are_severe_by_how_many_secrets_they_are_of() {
 #[test]
 fn a_title_claims_only_what_was_counted() {
     let title = |state: &PrincipalState, signal, scale, observed| {
-        finding(state, &report(signal, scale, observed, 9.0)).title
+        title::title(&finding(state, &report(signal, scale, observed, 9.0)))
     };
     let mut state = with_secrets(30, 0);
     state.denials = [37, 41, 44];

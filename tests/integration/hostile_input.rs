@@ -3,7 +3,7 @@
 use rattle::alert::email::Email;
 use rattle::alert::machine::rattle::FindingLine;
 use rattle::alert::machine::{asff, ocsf};
-use rattle::alert::{chat, pager, sms::sms};
+use rattle::alert::{chat, pager, sms::sms, title::what};
 use rattle::cloudtrail::secret::MAX_NAME_BYTES;
 use rattle::detection::finding::{EpisodeSummary, Finding, MAX_NAMED, Reads};
 use rattle::text::Text;
@@ -128,16 +128,16 @@ fn assert_within_limits(finding: &Finding) {
     let is_printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let Email { subject, body } = Email::about(finding, &deployment());
     assert!(subject.len() < 100 && is_printable(&subject), "{subject:?}");
-    assert!(subject.contains(&finding.what()), "what was seen is never cut: {subject}");
+    assert!(subject.contains(&what(finding)), "what was seen is never cut: {subject}");
     assert!(body.len() < 16 << 10, "{} bytes", body.len());
     for line in body.lines().take(3) {
         assert!(line.chars().count() <= 72, "{line}");
     }
-    assert!(body.contains(&finding.what()), "{body}");
+    assert!(body.contains(&what(finding)), "{body}");
 
     let sms = sms(finding);
     assert!(sms.len() <= 140 && is_printable(&sms), "{sms:?}");
-    assert!(sms.contains(&finding.what()), "{sms}");
+    assert!(sms.contains(&what(finding)), "{sms}");
 
     let pager = pager::body(finding, &deployment());
     assert!(pager["AlarmName"].as_str().unwrap().len() <= 255, "{pager}");

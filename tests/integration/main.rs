@@ -37,6 +37,8 @@ mod reads;
 mod replay_command;
 #[cfg(all(feature = "seed", feature = "lambda"))]
 mod seed;
+#[cfg(feature = "lambda")]
+mod stored_finding;
 mod support;
 #[cfg(feature = "lambda")]
 mod topic;

@@ -1,5 +1,6 @@
 //! Denied, then let in: one alert with what was read, and no cost for everybody else.
 
+use rattle::alert::title::title;
 use rattle::cloudtrail::{Delivery, Event, SecretRead};
 use rattle::detection::finding::{Finding, Severity, Status};
 use rattle::disposition::Disposition;
@@ -55,7 +56,7 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         let finding = raised(first).unwrap();
         assert_eq!(function.told()[before..], *std::slice::from_ref(&finding));
         assert_eq!((finding.status, finding.severity), (Status::Update, Severity::High));
-        assert_eq!(finding.title, "Denied on 12 secrets, then read 1 by role ci-deploy");
+        assert_eq!(title(&finding), "Denied on 12 secrets, then read 1 by role ci-deploy");
         let reads = finding.reads.as_ref().unwrap();
         assert_eq!((reads.denied, reads.first, reads.last), (12, MONDAY + 100, MONDAY + 100));
         assert_eq!(reads.secrets.iter().map(Text::as_str).collect::<Vec<_>>(), ["prod/payments"]);
@@ -88,7 +89,7 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         let reads = end.reads.as_ref().unwrap();
         let names: Vec<_> = reads.secrets.iter().map(Text::as_str).collect();
         assert_eq!((names, reads.last), (vec!["prod/db", "prod/payments"], MONDAY + 130));
-        assert!(end.title.ends_with(", then read 2 by role ci-deploy"), "{}", end.title);
+        assert!(title(end).ends_with(", then read 2 by role ci-deploy"), "{}", title(end));
         assert_eq!(end.severity, Severity::High);
 
         // It is over: what is read later is nobody's business.

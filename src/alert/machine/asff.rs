@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::alert::title::{how_unusual, partition};
-use crate::alert::{Deployment, workload};
+use crate::alert::deployment::Deployment;
+use crate::alert::title::{how_unusual, partition, title};
+use crate::alert::workload;
 use crate::cloudtrail::principal::Kind;
 use crate::detection::finding::{Finding, Severity, Status};
 use crate::text::Text;
@@ -40,7 +41,8 @@ pub fn finding(finding: &Finding, deployment: &Deployment) -> Value {
                  principal and rotate the secrets that it read."
             .to_owned(),
     };
-    let description = format!("{}. {}.", finding.title, how_unusual(finding));
+    let title = title(finding);
+    let description = format!("{title}. {}.", how_unusual(finding));
     let id = principal.arn().unwrap_or_else(|| principal.key());
     json!({
         "SchemaVersion": "2018-10-08",
@@ -58,7 +60,7 @@ pub fn finding(finding: &Finding, deployment: &Deployment) -> Value {
         "CreatedAt": utc(first),
         "UpdatedAt": utc(updated),
         "Severity": {"Label": label, "Original": finding.severity.name()},
-        "Title": Text::new(&finding.title, MAX_TITLE),
+        "Title": Text::new(&title, MAX_TITLE),
         "Description": Text::new(&description.replace('±', "+/-"), MAX_DESCRIPTION),
         "Remediation": {
             "Recommendation": {"Text": Text::new(&recommendation, MAX_RECOMMENDATION)},

@@ -5,7 +5,7 @@ pub mod ocsf;
 pub mod rattle;
 
 use self::rattle::FindingLine;
-use super::Deployment;
+use super::deployment::Deployment;
 use crate::detection::finding::Finding;
 
 /// The JSON that goes to SQS and Lambda subscribers.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::alert::title::how_unusual;
+use crate::alert::title::{explanation, how_unusual, title};
 use crate::detection::finding::{Finding, Severity, Status};
 use crate::text::Text;
 use crate::wording::utc;
@@ -31,6 +31,7 @@ pub fn finding(finding: &Finding) -> Value {
     };
     let (first, last) = (finding.first_denial, finding.last_event());
     let principal = &finding.principal.principal;
+    let title = title(finding);
     let product = json!({"name": "Rattle", "vendor_name": "Rattle"});
     let mut body = json!({
         "activity_id": activity,
@@ -49,7 +50,7 @@ pub fn finding(finding: &Finding) -> Value {
         "status_id": status,
         "status": status_name,
         "is_alert": finding.status != Status::Resolved,
-        "message": format!("{}. {}", finding.title, how_unusual(finding)),
+        "message": format!("{title}. {}", how_unusual(finding)),
         "metadata": {
             "version": VERSION,
             "uid": finding.id,
@@ -58,8 +59,8 @@ pub fn finding(finding: &Finding) -> Value {
         },
         "finding_info": {
             "uid": finding.episode,
-            "title": finding.title,
-            "desc": finding.explanation,
+            "title": title,
+            "desc": explanation(finding),
             "created_time": milliseconds(first),
             "modified_time": milliseconds(last),
             "first_seen_time": milliseconds(first),

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::alert::title;
 use crate::detection::cadence::Cadence;
 use crate::detection::finding::{Counts, EpisodeSummary, Finding, Reads, Severity, Status, Usual};
 use crate::detection::{Scale, Signal};
@@ -22,7 +23,7 @@ pub struct FindingLine<'a> {
     episode: &'a str,
     status: Status,
     severity: Severity,
-    title: &'a str,
+    title: String,
     account: &'a Text,
     region: Option<&'a Text>,
     principal: PrincipalFields<'a>,
@@ -38,7 +39,7 @@ pub struct FindingLine<'a> {
     last_denial: Time,
     evidence: Vec<EvidenceFields<'a>>,
     attack: Attack,
-    explanation: &'a str,
+    explanation: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_arn: Option<&'a Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,7 +137,7 @@ impl<'a> FindingLine<'a> {
             episode: &finding.episode,
             status: finding.status,
             severity: finding.severity,
-            title: &finding.title,
+            title: title::title(finding),
             account: &finding.account,
             region: finding.region.as_ref(),
             principal: PrincipalFields {
@@ -168,7 +169,7 @@ impl<'a> FindingLine<'a> {
                 })
                 .collect(),
             attack: ATTACK,
-            explanation: &finding.explanation,
+            explanation: title::explanation(finding),
             policy_arn: finding.policy_arn.as_ref(),
             cadence: finding.cadence,
             totals: finding.totals.as_ref().map(TotalsFields::from),

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::verdict::Verdict;
 use super::{Explanation, start};
+use crate::alert::title::thing;
 use crate::analysis::paragraph::paragraph;
 use crate::detection::{Outcome, Report, Row, Signal};
 use crate::wording::{history, plural};
@@ -205,10 +206,7 @@ fn noun(n: u32, signal: Signal) -> String {
 }
 
 fn events(n: u32, signal: Signal) -> String {
-    match signal {
-        Signal::Denials => plural(n, "denial"),
-        Signal::Secrets => plural(n, "new secret"),
-    }
+    plural(n, thing(signal))
 }
 
 /// A small number in at most nine columns.

@@ -4,6 +4,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{HistoryReport, MAX_FINDINGS, Noise, Subject, chart};
+use crate::alert::title::{explanation, title};
 use crate::detection::evidence::Evidence;
 use crate::detection::finding::Finding;
 use crate::detection::{Scale, Signal};
@@ -157,8 +158,8 @@ fn finding_block(number: u32, finding: &Finding) -> Markup {
                 strong { (number) ". " (utc(finding.last_denial)) " " }
                 span class={ "severity " (severity) } { (severity) } " " (finding.status.name())
             }
-            p { (finding.title) }
-            p { (finding.explanation) }
+            p { (title(finding)) }
+            p { (explanation(finding)) }
             table class="stacked" {
                 thead { tr { th { "Time" } th { "Secret" } th { "Source" } th { "Session" } th { "Refused by" } } }
                 tbody { @for one in &finding.evidence { (evidence(one)) } }

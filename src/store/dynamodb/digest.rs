@@ -7,6 +7,7 @@ use super::episodes::{AGENDA, DUE, INDEX};
 use super::item::{Item, name};
 use super::table::DynamoDbError;
 use super::{DynamoDbStore, encode, expression};
+use crate::alert::title;
 use crate::detection::finding::{Finding, Severity};
 use crate::detection::window::SECONDS_PER_DAY;
 use crate::disposition::Disposition;
@@ -48,7 +49,7 @@ impl DynamoDbStore {
             (DUE.to_owned(), encode::number(leased_at)),
             (LISTED.to_owned(), text(listed.name())),
             (LABEL.to_owned(), text(&label)),
-            (WHAT.to_owned(), text(&finding.what())),
+            (WHAT.to_owned(), text(&title::what(finding))),
         ]);
         self.table.send_put(self.table.put(item)).await.map(drop)
     }

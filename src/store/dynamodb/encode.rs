@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
 
 use super::item::{FORMAT, Item, name};
 use crate::cloudtrail::secret_set::SecretSet;
@@ -138,8 +139,21 @@ pub fn encode_outbox(outbox: &Outbox) -> AttributeValue {
     AttributeValue::M(map)
 }
 
+/// A finding as an item holds it.
 pub(in crate::store) fn encode_finding(finding: &Finding) -> AttributeValue {
-    AttributeValue::S(serde_json::to_string(finding).unwrap_or_default())
+    let stored = StoredFinding { title: "", explanation: "", finding };
+    AttributeValue::S(serde_json::to_string(&stored).unwrap_or_default())
+}
+
+/// A finding with two empty members that nothing reads any more. A function deployed before
+/// version 0.1.0 refuses a finding without them, and may run beside this one during a deployment
+/// or after a rollback. Version 0.2.0 may leave them out.
+#[derive(Serialize)]
+struct StoredFinding<'a> {
+    title: &'static str,
+    explanation: &'static str,
+    #[serde(flatten)]
+    finding: &'a Finding,
 }
 
 pub fn encode_evidence(evidence: &Evidence) -> AttributeValue {

@@ -1,7 +1,7 @@
 //! Requests to one table: sends them, counts them, and tells their answers apart.
 
 use std::cell::Cell;
-use std::error::Error as _;
+use std::error::Error;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::item::{CorruptItem, Item, name};
+use crate::aws::{error_code, failure};
 use crate::text::Text;
 
 /// Times a write is tried after another invocation changed the item.
@@ -187,22 +188,14 @@ impl Table {
     }
 }
 
-/// A request that got no answer from the service.
-fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
+fn failed<E: ProvideErrorMetadata + Error + 'static>(
     operation: &'static str,
     error: &SdkError<E>,
 ) -> DynamoDbError {
-    let code = match error.as_service_error() {
-        Some(service) => return refused(operation, service),
-        None => match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        },
-    };
-    DynamoDbError::Request { operation, code }
+    DynamoDbError::Request { operation, code: failure(error) }
 }
 
 /// A request that the service refused.
 fn refused(operation: &'static str, error: &impl ProvideErrorMetadata) -> DynamoDbError {
-    DynamoDbError::Request { operation, code: error.code().unwrap_or("unknown").to_owned() }
+    DynamoDbError::Request { operation, code: error_code(error) }
 }
