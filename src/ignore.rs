@@ -9,7 +9,7 @@ use wildmatch::WildMatch;
 use crate::cloudtrail::Denial;
 
 /// Most new secrets a day that an entry may leave unreported.
-const MAX_ABOVE: u32 = 500;
+pub(crate) const MAX_ABOVE: u32 = 500;
 
 /// Globs over a principal's ARN or `service:` name, each with its bounds.
 #[derive(Clone, Debug, Default)]

@@ -1,11 +1,17 @@
-//! Settings: read once, by name, into types that cannot hold a wrong value. All
-//! faults are reported together.
+//! Settings: one table says each once, and all faults of a reading are reported together.
+//!
+//! From the table come the checks and their messages, the flags of the command line with their
+//! help, and the table in README.md.
+
+mod domain;
 
 use std::fmt;
 
+pub use self::domain::Domain;
+use self::domain::{FORMATS, MODES, Value};
 use crate::alert::{Deployment, MachineFormat};
 use crate::detection::Policy;
-use crate::detection::policy::{HALF_LIFE_BOUNDS, PerScale, THRESHOLD_BOUNDS};
+use crate::detection::policy::{HALF_LIFE_BOUNDS, SignalPolicy, THRESHOLD_BOUNDS};
 use crate::ignore::{Entry, IgnoredPrincipals};
 use crate::text::Text;
 
@@ -14,126 +20,136 @@ pub const PREFIX: &str = "RATTLE_";
 
 const MAX_QUOTED_BYTES: usize = 60;
 const MAX_IGNORE_PATTERNS: usize = 1000;
-/// Entries beyond this many are not told one by one.
+/// Only so many wrong entries are reported, one by one.
 const MAX_IGNORE_FAULTS: usize = 20;
 
-/// One setting. Its flag is its variable without the prefix, in lower case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+const SIGMA: Domain = Domain::Number { unit: "sigma", bounds: THRESHOLD_BOUNDS };
+const DAYS: Domain = Domain::Number { unit: "days", bounds: HALF_LIFE_BOUNDS };
+const DENIALS: Domain = Domain::Whole { bounds: (1, 100_000) };
+const SECRETS: Domain = Domain::Whole { bounds: (1, 512) };
+const FORMAT_NAMES: &[&str] = &[FORMATS[0].0, FORMATS[1].0, FORMATS[2].0];
+const MODE_NAMES: &[&str] = &[MODES[0].0, MODES[1].0];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Setting {
     /// Environment variable.
     pub variable: &'static str,
-    /// Default as it would be written; empty if there is none.
+    /// As it would be written; empty if there is none.
     pub default: &'static str,
-    /// What is allowed.
-    pub allowed: &'static str,
+    pub domain: Domain,
+    /// Placeholder of its flag's value. Settings of the function alone have no flag.
+    pub value_name: Option<&'static str>,
+    /// One sentence for `--help` and the README, without its full stop.
+    pub help: &'static str,
 }
 
 macro_rules! settings {
-    ($($name:ident = $variable:literal, $default:literal, $allowed:literal;)*) => {
-        $(
-            #[doc = concat!("`", $variable, "`: `", $allowed, "`.")]
-            pub const $name: Setting =
-                Setting { variable: $variable, default: $default, allowed: $allowed };
-        )*
-        /// Every setting there is.
+    ($($name:ident = $default:literal, $domain:expr, $value_name:expr, $help:literal;)*) => {
+        $(pub const $name: Setting = Setting {
+            variable: concat!("RATTLE_", stringify!($name)),
+            default: $default,
+            domain: $domain,
+            value_name: $value_name,
+            help: $help,
+        };)*
+        /// All settings, in the order of `--help`.
         pub const SETTINGS: &[Setting] = &[$($name),*];
     };
 }
 
 settings! {
-    DENIALS_THRESHOLD = "RATTLE_DENIALS_THRESHOLD", "5", "sigma from 1 to 37";
-    SECRETS_THRESHOLD = "RATTLE_SECRETS_THRESHOLD", "4", "sigma from 1 to 37";
-    MIN_DENIALS = "RATTLE_MIN_DENIALS", "5,5,10",
-        "a whole number from 1 to 100000, or three of them for 5m,1h,1d";
-    MIN_SECRETS = "RATTLE_MIN_SECRETS", "5,5,5",
-        "a whole number from 1 to 512, or three of them for 5m,1h,1d";
-    HALF_LIFE_DAYS = "RATTLE_HALF_LIFE_DAYS", "7,7,14",
-        "days from 0.25 to 365, or three of them for 5m,1h,1d";
-    QUIET_MINUTES = "RATTLE_QUIET_MINUTES", "60", "a multiple of 5 from 5 to 1440";
-    REMIND_HOURS = "RATTLE_REMIND_HOURS", "24", "a whole number from 1 to 720";
-    IGNORE = "RATTLE_IGNORE", "",
-        "at most 1000 of GLOB[;until=YYYY-MM-DD][;above=N], N up to 500, with commas between them";
-    MAX_ALERTS_PER_HOUR = "RATTLE_MAX_ALERTS_PER_HOUR", "60", "a whole number from 1 to 1000";
-    TABLE_NAME = "RATTLE_TABLE_NAME", "",
-        "a DynamoDB table name of 3 to 255 letters, digits, dots, dashes and underscores";
-    TOPIC_ARN = "RATTLE_TOPIC_ARN", "", "the ARN of an SNS topic";
-    CHAT_TOPIC_ARN = "RATTLE_CHAT_TOPIC_ARN", "", "the ARN of an SNS topic, or nothing";
-    MACHINE_FORMAT = "RATTLE_MACHINE_FORMAT", "rattle", "rattle, asff or ocsf";
-    MODE = "RATTLE_MODE", "live", "live or shadow";
-    WEEKLY_DIGEST = "RATTLE_WEEKLY_DIGEST", "false", "true or false";
-    WATCH_READS = "RATTLE_WATCH_READS", "false", "true or false";
+    DENIALS_THRESHOLD = "5", SIGMA, Some("SIGMA"),
+        "Deviation from which denials are reported, in sigma-equivalents";
+    SECRETS_THRESHOLD = "4", SIGMA, Some("SIGMA"),
+        "Deviation from which new secrets are reported, in sigma-equivalents";
+    MIN_DENIALS = "5,5,10", Domain::PerScale(&DENIALS), Some("N[,N,N]"),
+        "Fewest denials to report, for all scales or for 5m,1h,1d";
+    MIN_SECRETS = "5,5,5", Domain::PerScale(&SECRETS), Some("N[,N,N]"),
+        "Fewest new secrets to report, for all scales or for 5m,1h,1d";
+    HALF_LIFE_DAYS = "7,7,14", Domain::PerScale(&DAYS), Some("DAYS[,DAYS,DAYS]"),
+        "Memory of the baselines, for all scales or for 5m,1h,1d";
+    QUIET_MINUTES = "60", Domain::Stepped { step: 5, bounds: (5, 1440) }, Some("MINUTES"),
+        "Quiet time after which an episode is over";
+    REMIND_HOURS = "24", Domain::Whole { bounds: (1, 720) }, Some("HOURS"),
+        "Time after which an episode that goes on is reported again";
+    IGNORE = "", Domain::IgnoreList, Some("GLOB[;BOUND…][,…]"),
+        "Principals to leave alone: globs over the ARN or service:NAME, each perhaps with \
+         ;until=YYYY-MM-DD and ;above=N, with commas between them";
+    MAX_ALERTS_PER_HOUR = "60", Domain::Whole { bounds: (1, 1000) }, Some("N"),
+        "Alerts an hour that the storm guard lets through; replay counts the others";
+    TABLE_NAME = "", Domain::TableName, None,
+        "DynamoDB table that holds the states";
+    TOPIC_ARN = "", Domain::TopicArn { is_optional: false }, None,
+        "SNS topic that alerts go to";
+    CHAT_TOPIC_ARN = "", Domain::TopicArn { is_optional: true }, None,
+        "Second SNS topic, for chat";
+    MACHINE_FORMAT = "rattle", Domain::Names(FORMAT_NAMES), Some("NAME"),
+        "What a finding is with --format jsonl";
+    MODE = "live", Domain::Names(MODE_NAMES), None,
+        "With shadow, nothing is sent but the weekly digest; findings are in the log and the metrics";
+    WEEKLY_DIGEST = "false", Domain::Switch, None,
+        "Whether a message each Monday lists what was not sent, ignored or low";
+    WATCH_READS = "false", Domain::Switch, None,
+        "Whether an access after denial raises one more alert";
+}
+
+impl Setting {
+    /// The name without the prefix, in lower case with dashes, as its flag is called.
+    pub fn flag(&self) -> String {
+        self.variable.trim_start_matches(PREFIX).to_ascii_lowercase().replace('_', "-")
+    }
+
+    /// Whether the function cannot start without it. Its value is a resource of the stack.
+    pub fn is_required(&self) -> bool {
+        matches!(self.domain, Domain::TableName | Domain::TopicArn { is_optional: false })
+    }
 }
 
 /// All settings, valid.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// What decides.
     pub policy: Policy,
-    /// Principals that are left alone.
     pub ignored: IgnoredPrincipals,
-    /// Alerts an hour from which the storm guard holds further ones back.
     pub max_alerts_per_hour: u32,
-    /// DynamoDB table of the function.
     pub table_name: Option<String>,
-    /// SNS topic of the function.
     pub topic_arn: Option<String>,
-    /// SNS topic for chat.
     pub chat_topic_arn: Option<String>,
-    /// What subscribers get that are programs, and who reads the findings of a replay.
+    /// For subscribers that are programs, and for the findings of a replay.
     pub machine_format: MachineFormat,
-    /// Whether findings are sent.
     pub mode: Mode,
-    /// Whether what is not sent, ignored or low is noted for a weekly digest.
     pub weekly_digest: bool,
-    /// Whether secrets are watched that a principal reads after it was refused others.
     pub watch_reads: bool,
 }
 
-/// Whether findings are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// They are.
     #[default]
     Live,
-    /// They are recorded only: in the log, the metrics and the digest.
+    /// Findings are not sent, only recorded: in the log, the metrics and the weekly digest.
     Shadow,
 }
 
-/// Everything that is wrong with the settings.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Everything that is wrong with the settings, one line each.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Faults(pub Vec<Fault>);
 
-/// One setting that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Values and names are quoted printable and bounded.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// Its value is not allowed.
-    NotAllowed {
-        /// The setting.
-        setting: Setting,
-        /// Its value, printable and bounded.
-        value: Text,
-    },
-    /// It must be set.
-    Unset {
-        /// The setting.
-        setting: Setting,
-    },
-    /// There is no such setting.
-    Unknown {
-        /// The variable's name, printable and bounded.
-        variable: Text,
-    },
+    NotAllowed { setting: Setting, value: Text },
+    Unset { setting: Setting },
+    Unknown { variable: Text },
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAllowed { setting, value } => {
-                write!(f, "{} is \"{value}\"; allowed: {}", setting.variable, setting.allowed)
+            Self::NotAllowed { setting: Setting { variable, domain, .. }, value } => {
+                write!(f, "{variable} is \"{value}\"; allowed: {domain}")
             }
-            Self::Unset { setting } => {
-                write!(f, "{} is not set; allowed: {}", setting.variable, setting.allowed)
+            Self::Unset { setting: Setting { variable, domain, .. } } => {
+                write!(f, "{variable} is not set; allowed: {domain}")
             }
             Self::Unknown { variable } => {
                 let known: Vec<_> = SETTINGS.iter().map(|setting| setting.variable).collect();
@@ -149,41 +165,40 @@ impl Settings {
         Deployment::new(self.table_name.as_deref(), self.topic_arn.as_deref())
     }
 
-    /// Reads all settings from `given`: pairs of variable and value, the later of two
-    /// values for one variable winning. Variables without the prefix are not looked at.
+    /// Reads all settings from pairs of variable and value. The later of two values for one
+    /// variable wins. Variables without the prefix are passed over.
     pub fn read(given: impl IntoIterator<Item = (String, String)>) -> Result<Self, Faults> {
-        Reader::of(given).finish()
+        GivenValues::of(given).finish()
     }
 
-    /// The same for the function, which needs a table and a topic.
+    /// The same for the function, where what it requires must be set.
     pub fn read_for_function(
         given: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Faults> {
-        let mut reader = Reader::of(given);
-        for setting in [TABLE_NAME, TOPIC_ARN] {
-            let is_given =
-                |(known, value): &(Setting, String)| *known == setting && !value.trim().is_empty();
-            if !reader.values.iter().any(is_given) {
-                reader.faults.push(Fault::Unset { setting });
+        let mut given = GivenValues::of(given);
+        for setting in SETTINGS.iter().filter(|setting| setting.is_required()) {
+            if given.value_of(*setting).is_none_or(|value| value.trim().is_empty()) {
+                given.faults.push(Fault::Unset { setting: *setting });
             }
         }
-        reader.finish()
+        given.finish()
     }
 }
 
+/// The values to read, and the faults found so far.
 #[derive(Default)]
-struct Reader {
+struct GivenValues {
     values: Vec<(Setting, String)>,
     faults: Vec<Fault>,
 }
 
-impl Reader {
+impl GivenValues {
     fn of(given: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut reader = Self::default();
+        let mut values = Self::default();
         for (variable, value) in given {
-            reader.take(&variable, value);
+            values.take(&variable, value);
         }
-        reader
+        values
     }
 
     fn take(&mut self, variable: &str, value: String) {
@@ -199,64 +214,63 @@ impl Reader {
         }
     }
 
+    fn value_of(&self, setting: Setting) -> Option<&str> {
+        let given = self.values.iter().find(|(known, _)| *known == setting);
+        given.map(|(_, value)| value.as_str())
+    }
+
     fn finish(mut self) -> Result<Settings, Faults> {
         let defaults = Policy::default();
         let policy = Policy {
-            denials: crate::detection::policy::SignalPolicy {
-                threshold: self.one(DENIALS_THRESHOLD, number(THRESHOLD_BOUNDS)),
-                floor: self.three(MIN_DENIALS, whole(1, 100_000)),
+            denials: SignalPolicy {
+                threshold: self.read(DENIALS_THRESHOLD),
+                floor: self.read(MIN_DENIALS),
                 ..defaults.denials
             },
-            secrets: crate::detection::policy::SignalPolicy {
-                threshold: self.one(SECRETS_THRESHOLD, number(THRESHOLD_BOUNDS)),
-                floor: self.three(MIN_SECRETS, whole(1, 512)),
+            secrets: SignalPolicy {
+                threshold: self.read(SECRETS_THRESHOLD),
+                floor: self.read(MIN_SECRETS),
                 ..defaults.secrets
             },
-            quiet_windows: i64::from(
-                self.one(QUIET_MINUTES, |text| {
-                    whole(5, 1440)(text).filter(|minutes| minutes % 5 == 0)
-                }) / 5,
-            ),
-            remind_windows: i64::from(self.one(REMIND_HOURS, whole(1, 720)) * 12),
-            half_life_days: self.three(HALF_LIFE_DAYS, number(HALF_LIFE_BOUNDS)),
+            // Policies count in windows of 5 minutes.
+            quiet_windows: i64::from(self.read::<u32>(QUIET_MINUTES) / 5),
+            remind_windows: i64::from(self.read::<u32>(REMIND_HOURS) * 12),
+            half_life_days: self.read(HALF_LIFE_DAYS),
             only_above: None,
         };
         let settings = Settings {
             policy,
-            ignored: self.ignored_principals(),
-            max_alerts_per_hour: self.one(MAX_ALERTS_PER_HOUR, whole(1, 1000)),
-            table_name: self.one(TABLE_NAME, optional(is_table_name)),
-            topic_arn: self.one(TOPIC_ARN, optional(is_topic_arn)),
-            chat_topic_arn: self.one(CHAT_TOPIC_ARN, optional(is_topic_arn)),
-            machine_format: self.one(MACHINE_FORMAT, machine_format),
-            mode: self.one(MODE, mode),
-            weekly_digest: self.one(WEEKLY_DIGEST, switch),
-            watch_reads: self.one(WATCH_READS, switch),
+            ignored: self.read_ignored(),
+            max_alerts_per_hour: self.read(MAX_ALERTS_PER_HOUR),
+            table_name: self.read(TABLE_NAME),
+            topic_arn: self.read(TOPIC_ARN),
+            chat_topic_arn: self.read(CHAT_TOPIC_ARN),
+            machine_format: self.read(MACHINE_FORMAT),
+            mode: self.read(MODE),
+            weekly_digest: self.read(WEEKLY_DIGEST),
+            watch_reads: self.read(WATCH_READS),
         };
         if self.faults.is_empty() { Ok(settings) } else { Err(Faults(self.faults)) }
     }
 
-    /// The value of a setting, or its default. A fault is noted, and the default stands
-    /// in so that the others are looked at too.
-    fn one<T: Default>(&mut self, setting: Setting, parse: impl Fn(&str) -> Option<T>) -> T {
-        let default = parse(setting.default).unwrap_or_default();
-        let Some((_, value)) = self.values.iter().find(|(known, _)| *known == setting) else {
-            return default;
-        };
-        parse(value.trim()).unwrap_or_else(|| {
-            let value = Text::new(value, MAX_QUOTED_BYTES);
-            self.faults.push(Fault::NotAllowed { setting, value });
-            default
-        })
+    /// The value of a setting, or its default. After a fault the default stands in, so that
+    /// the other settings are looked at too.
+    fn read<T: Value>(&mut self, setting: Setting) -> T {
+        let default = T::parse(setting.domain, setting.default).unwrap_or_default();
+        let Some(value) = self.value_of(setting) else { return default };
+        if let Some(parsed) = T::parse(setting.domain, value.trim()) {
+            return parsed;
+        }
+        let value = Text::new(value, MAX_QUOTED_BYTES);
+        self.faults.push(Fault::NotAllowed { setting, value });
+        default
     }
 
-    /// The entries of a list. Each that is wrong is a fault of its own.
-    fn ignored_principals(&mut self) -> IgnoredPrincipals {
-        let Some((_, list)) = self.values.iter().find(|(known, _)| *known == IGNORE) else {
-            return IgnoredPrincipals::default();
-        };
+    /// The entries of the list. Each that is wrong is a fault of its own.
+    fn read_ignored(&mut self) -> IgnoredPrincipals {
         let mut entries = Vec::new();
         let mut wrong = Vec::new();
+        let list = self.value_of(IGNORE).unwrap_or_default();
         let written = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         for (i, text) in written.enumerate() {
             match text.parse::<Entry>() {
@@ -267,74 +281,6 @@ impl Reader {
         let faults = wrong.into_iter().take(MAX_IGNORE_FAULTS);
         self.faults.extend(faults.map(|value| Fault::NotAllowed { setting: IGNORE, value }));
         IgnoredPrincipals::new(entries)
-    }
-
-    /// As [`Self::one`] for a setting with one value for all scales, or one for each.
-    fn three<T: Copy + Default>(
-        &mut self,
-        setting: Setting,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> PerScale<T> {
-        self.one(setting, |text| {
-            let values: Option<Vec<T>> = text.split(',').map(|one| parse(one.trim())).collect();
-            match *values? {
-                [all] => Some([all; 3]),
-                [five_minutes, hour, day] => Some([five_minutes, hour, day]),
-                _ => None,
-            }
-        })
-    }
-}
-
-fn number((least, most): (f64, f64)) -> impl Fn(&str) -> Option<f64> {
-    move |text| text.parse().ok().filter(|number| (least..=most).contains(number))
-}
-
-fn whole(least: u32, most: u32) -> impl Fn(&str) -> Option<u32> {
-    move |text| text.parse().ok().filter(|number| (least..=most).contains(number))
-}
-
-fn optional(is_valid: fn(&str) -> bool) -> impl Fn(&str) -> Option<Option<String>> {
-    move |text| match text {
-        "" => Some(None),
-        text => is_valid(text).then(|| Some(text.to_owned())),
-    }
-}
-
-fn is_table_name(text: &str) -> bool {
-    (3..=255).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-}
-
-fn is_topic_arn(text: &str) -> bool {
-    let parts: Vec<&str> = text.split(':').collect();
-    matches!(parts[..], ["arn", partition, "sns", region, account, name]
-        if partition.starts_with("aws")
-            && !region.is_empty()
-            && account.len() == 12
-            && account.bytes().all(|b| b.is_ascii_digit())
-            && !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)))
-}
-
-fn mode(text: &str) -> Option<Mode> {
-    match text {
-        "live" => Some(Mode::Live),
-        "shadow" => Some(Mode::Shadow),
-        _ => None,
-    }
-}
-
-fn switch(text: &str) -> Option<bool> {
-    text.parse().ok()
-}
-
-fn machine_format(text: &str) -> Option<MachineFormat> {
-    match text {
-        "rattle" => Some(MachineFormat::Rattle),
-        "asff" => Some(MachineFormat::Asff),
-        "ocsf" => Some(MachineFormat::Ocsf),
-        _ => None,
     }
 }
 
@@ -351,6 +297,14 @@ mod tests {
         let settings = read(&[("PATH", "/bin")]).unwrap();
         assert_eq!(settings.policy, Policy::default());
         assert_eq!(settings.max_alerts_per_hour, 60);
+    }
+
+    #[test]
+    fn each_default_is_a_value_that_its_setting_allows() {
+        let defaults: Vec<_> = SETTINGS.iter().map(|one| (one.variable, one.default)).collect();
+        let settings = read(&defaults).unwrap();
+        assert_eq!(settings.policy, Policy::default());
+        assert_eq!((settings.mode, settings.machine_format), Default::default());
     }
 
     #[test]
