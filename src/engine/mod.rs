@@ -18,7 +18,6 @@ use crate::cloudtrail::Denial;
 use crate::cloudtrail::call::EventDigest;
 use crate::detection::finding::Finding;
 use crate::detection::{Assessment, Outcome, Policy, Window, decide};
-use crate::ignore::Ignored;
 use crate::settings::{Mode, Settings};
 use crate::sink::{Receipt, Sink};
 use crate::store::{Admission, Claim, Disposition, Outbox, Received, Store, StoredState};
@@ -225,13 +224,9 @@ impl<S: Store, P: Sink> Engine<S, P> {
     /// The policy for the principal of this denial.
     pub fn policy_for(&self, denial: &Denial) -> Cow<'_, Policy> {
         let Settings { policy, ignored, .. } = &self.settings;
-        if !ignored.have_ceilings() {
-            // The names of each denial's principal need not be matched once more.
-            return Cow::Borrowed(policy);
-        }
-        match ignored.of(denial) {
-            Ignored::UpTo(most) => Cow::Owned(Policy { only_above: Some(most), ..policy.clone() }),
-            Ignored::No | Ignored::Entirely => Cow::Borrowed(policy),
+        match ignored.ceiling(denial) {
+            Some(most) => Cow::Owned(Policy { only_above: Some(most), ..policy.clone() }),
+            None => Cow::Borrowed(policy),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::cloudtrail::{Denial, Malformed, Record};
 use crate::detection::finding::Finding;
 use crate::engine::resolve::{Closed, NotClosed};
 use crate::engine::{Engine, EngineError, Failed};
+use crate::ignore::Entry;
 use crate::lambda::telemetry::Metrics;
 use crate::sink::Sink;
 use crate::sink::sns::SnsError;
@@ -162,9 +163,9 @@ impl<P: Sink<Error = SnsError>> Function<P> {
             metrics.ignored += 1;
             return Ok(());
         };
-        if settings.ignored.holds(&denial) {
+        if let Some(entry) = settings.ignored.entirely(&denial) {
             metrics.ignored += 1;
-            self.record_ignored(&denial, now).await;
+            self.record_ignored(entry, now).await;
             return Ok(());
         }
         let age = now.duration_since(denial.time()).max(SignedDuration::ZERO);
@@ -233,12 +234,10 @@ impl<P: Sink<Error = SnsError>> Function<P> {
 
     /// Counts a denial of an ignored principal for the digest. It is ignored all the same if
     /// that fails, and counted with the next.
-    async fn record_ignored(&self, denial: &Denial, now: Timestamp) {
-        let settings = self.engine.settings();
-        if !settings.weekly_digest {
+    async fn record_ignored(&self, entry: &Entry, now: Timestamp) {
+        if !self.engine.settings().weekly_digest {
             return;
         }
-        let Some(entry) = settings.ignored.entry_of(denial) else { return };
         let (entry, now) = (entry.text(), now.as_second());
         let Some(denials) = self.ignored.add(entry, now) else { return };
         match self.engine.store().add_ignored(entry, denials, now).await {

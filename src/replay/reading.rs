@@ -72,8 +72,8 @@ pub(super) fn read(
             for item in batch.items {
                 match item {
                     Scanned::Ignored => summary.ignore(1),
-                    Scanned::Denial(denial) if ignored.holds(&denial) => {
-                        summary.ignore_by_setting()
+                    Scanned::Denial(denial) if ignored.entirely(&denial).is_some() => {
+                        summary.ignore_by_setting();
                     }
                     Scanned::Denial(denial) => take(summary, *denial)?,
                     Scanned::Rejected(place, error) => {
