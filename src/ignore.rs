@@ -1,4 +1,5 @@
-//! Principals that are left alone: for good, until a day, or up to a number of new secrets.
+//! Principals whose denials are ignored: for good, until a day, or up to a number of new
+//! secrets.
 
 use std::str::FromStr;
 
@@ -8,14 +9,19 @@ use wildmatch::WildMatch;
 
 use crate::cloudtrail::Denial;
 
-/// Most new secrets a day that an entry may leave unreported.
-const MAX_ABOVE: u32 = 500;
+/// Greatest ceiling of an entry, in new secrets a day.
+pub(crate) const MAX_ABOVE: u32 = 500;
 
-/// Globs over a principal's ARN or `service:` name, each with its bounds.
+/// Entries of `RATTLE_IGNORE`. Those without a ceiling and those with one are apart, so that
+/// each is matched at most once per denial.
 #[derive(Clone, Debug, Default)]
-pub struct IgnoredPrincipals(Vec<Entry>);
+pub struct IgnoredPrincipals {
+    without_ceiling: Vec<Entry>,
+    with_ceiling: Vec<Entry>,
+}
 
-/// One entry: `GLOB`, `GLOB;until=2026-12-31`, `GLOB;above=50`, or both in any order.
+/// `GLOB`, `GLOB;until=2026-12-31`, `GLOB;above=50`, or both bounds in any order. The glob is
+/// matched against a principal's ARNs, or its `service:` name.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// As it was written.
@@ -23,75 +29,49 @@ pub struct Entry {
     glob: WildMatch,
     /// The first moment at which it no longer applies.
     ends: Option<Timestamp>,
-    /// New secrets of a day up to which nothing is reported.
+    /// Ceiling: the new secrets of a day up to which nothing is reported.
     above: Option<u32>,
 }
 
-/// What the entries say about one denial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ignored {
-    /// Nothing.
-    No,
-    /// It is not even assessed.
-    Entirely,
-    /// It is reported from one more new secret a day than this.
-    UpTo(u32),
-}
-
-/// What is no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidEntry;
 
 impl IgnoredPrincipals {
-    /// These entries.
-    pub const fn new(entries: Vec<Entry>) -> Self {
-        Self(entries)
+    pub fn new(entries: Vec<Entry>) -> Self {
+        let (with_ceiling, without_ceiling) =
+            entries.into_iter().partition(|entry| entry.above.is_some());
+        Self { without_ceiling, with_ceiling }
     }
 
-    /// Whether any of them has a ceiling.
-    pub fn have_ceilings(&self) -> bool {
-        self.0.iter().any(|entry| entry.above.is_some())
+    /// The first entry without a ceiling that applies: the denial is not assessed at all.
+    pub fn entirely(&self, denial: &Denial) -> Option<&Entry> {
+        applying(&self.without_ceiling, denial).next()
     }
 
-    /// Whether the principal of this denial is one of them, without a ceiling.
-    pub fn holds(&self, denial: &Denial) -> bool {
-        self.of(denial) == Ignored::Entirely
-    }
-
-    /// The entry without a ceiling that holds the principal of this denial.
-    pub fn entry_of(&self, denial: &Denial) -> Option<&Entry> {
-        let names = denial.principal().names(denial.session());
-        self.0.iter().find(|entry| entry.above.is_none() && entry.applies(denial, &names))
-    }
-
-    /// What applies to this denial at its time. Where several entries do, each may widen
-    /// what the others leave alone.
-    pub fn of(&self, denial: &Denial) -> Ignored {
-        let mut ignored = Ignored::No;
-        if self.0.is_empty() {
-            return ignored;
-        }
-        let names = denial.principal().names(denial.session());
-        for entry in self.0.iter().filter(|entry| entry.applies(denial, &names)) {
-            ignored = match (ignored, entry.above) {
-                (Ignored::Entirely, _) | (_, None) => Ignored::Entirely,
-                (Ignored::UpTo(most), Some(above)) => Ignored::UpTo(most.max(above)),
-                (Ignored::No, Some(above)) => Ignored::UpTo(above),
-            };
-        }
-        ignored
+    /// The greatest ceiling of the entries that apply: each may widen what the others leave
+    /// alone.
+    pub fn ceiling(&self, denial: &Denial) -> Option<u32> {
+        applying(&self.with_ceiling, denial).filter_map(|entry| entry.above).max()
     }
 }
 
+fn applying<'a>(entries: &'a [Entry], denial: &Denial) -> impl Iterator<Item = &'a Entry> {
+    let time = denial.time();
+    // Mostly there is no entry at all, and then no need for names.
+    let names = match entries {
+        [] => Vec::new(),
+        _ => denial.principal().names(denial.session()),
+    };
+    entries.iter().filter(move |entry| entry.applies(time, &names))
+}
+
 impl Entry {
-    /// As it was written.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    fn applies(&self, denial: &Denial, names: &[String]) -> bool {
-        self.ends.is_none_or(|ends| denial.time() < ends)
-            && names.iter().any(|name| self.glob.matches(name))
+    fn applies(&self, time: Timestamp, names: &[String]) -> bool {
+        self.ends.is_none_or(|ends| time < ends) && names.iter().any(|name| self.glob.matches(name))
     }
 }
 

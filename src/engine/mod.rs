@@ -21,7 +21,6 @@ use self::outbox::Sent;
 use crate::cloudtrail::{Delivery, Denial};
 use crate::detection::{Assessment, Finding, Outcome, Policy, Window, decide};
 use crate::disposition::Dispositions;
-use crate::ignore::Ignored;
 use crate::settings::Settings;
 use crate::sink::Sink;
 use crate::store::{Claim, Outbox, Received, Store, StoredState};
@@ -130,13 +129,9 @@ impl<S: Store, P: Sink> Engine<S, P> {
     /// The policy for the principal of this denial.
     pub fn policy_for(&self, denial: &Denial) -> Cow<'_, Policy> {
         let Settings { policy, ignored, .. } = &self.settings;
-        if !ignored.have_ceilings() {
-            // The names of each denial's principal need not be matched once more.
-            return Cow::Borrowed(policy);
-        }
-        match ignored.of(denial) {
-            Ignored::UpTo(most) => Cow::Owned(Policy { only_above: Some(most), ..policy.clone() }),
-            Ignored::No | Ignored::Entirely => Cow::Borrowed(policy),
+        match ignored.ceiling(denial) {
+            Some(most) => Cow::Owned(Policy { only_above: Some(most), ..policy.clone() }),
+            None => Cow::Borrowed(policy),
         }
     }
 }

@@ -135,7 +135,7 @@ impl<P: Sink<Error = SnsError>> Function<P> {
         if self.is_own(denial) {
             return Invocation::ignored();
         }
-        if let Some(entry) = self.engine.settings().ignored.entry_of(denial) {
+        if let Some(entry) = self.engine.settings().ignored.entirely(denial) {
             self.record_ignored(entry.text(), now).await;
             return Invocation::ignored();
         }

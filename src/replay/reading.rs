@@ -64,7 +64,7 @@ pub(super) fn read(
             for scanned in found {
                 match scanned {
                     Scanned::Ignored => summary.record_ignored(1),
-                    Scanned::Denial(denial) if ignored.holds(&denial) => {
+                    Scanned::Denial(denial) if ignored.entirely(&denial).is_some() => {
                         summary.record_ignored_by_setting();
                     }
                     Scanned::Denial(denial) => take(&mut summary, *denial)?,

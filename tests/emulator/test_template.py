@@ -17,7 +17,7 @@ import emulator
 import stack
 
 ROOT = stack.ROOT
-CONFIG = ROOT / "src" / "settings.rs"
+README = ROOT / "README.md"
 MAIN = ROOT / "src" / "main.rs"
 
 # Findings of AWS's validator that are weighed and left, and why. An entry that no longer
@@ -153,7 +153,7 @@ class Function(TemplateTest):
 
 
 class Settings(TemplateTest):
-    """The template and src/settings.rs say the same."""
+    """The template and the function's settings say the same."""
 
     # What these hold is made by the stack itself.
     MADE_HERE = {"RATTLE_TABLE_NAME": "Table", "RATTLE_TOPIC_ARN": "Topic"}
@@ -731,7 +731,7 @@ def parsed_json(text):
     return json.dumps(stack.parse_template(text))
 
 
-# ---- reading src/settings.rs -----------------------------------------------------------
+# ---- reading the settings -------------------------------------------------------------
 
 
 class Setting:
@@ -751,16 +751,16 @@ class Setting:
 
 @functools.cache
 def settings():
-    source = CONFIG.read_text()
-    # The call of the macro, not its definition.
-    (block,) = re.findall(r"(?m)^settings! \{\n(.*?)^\}", source, re.DOTALL)
-    string = r'"((?:[^"\\]|\\.)*)"'
-    found = re.findall(rf"\w+\s*=\s*{string}\s*,\s*{string}\s*,\s*{string}\s*;", block)
-    # Whatever the expression above does not understand must not go missing in silence.
-    variables = re.findall(r'"(RATTLE_[A-Z_]+)"', block)
-    if [variable for variable, _, _ in found] != variables or not variables:
-        raise AssertionError("the settings in src/settings.rs are no longer written as this test reads them")
-    return [Setting(*setting) for setting in found]
+    """The table in README.md, which tests/integration/settings_table.rs compares with the code."""
+    markers = r"(?ms)^<!-- settings: [^\n]* -->\n(.*?)^<!-- end of settings -->$"
+    (table,) = re.findall(markers, README.read_text())
+    head, _, *rows = table.splitlines()
+    row = r"\| `(RATTLE_[A-Z_]+)` \| (?:`([^`|]+)`|none|the stack's) \| ([^|]+) \| [^|]+ \|"
+    found = [re.fullmatch(row, line) for line in rows]
+    # A row that the expression does not understand must not go missing in silence.
+    if head != "| variable | default | allowed | meaning |" or not found or None in found:
+        raise AssertionError("the table of settings in README.md is no longer written as this test reads it")
+    return [Setting(variable, default or "", allowed) for variable, default, allowed in map(re.Match.groups, found)]
 
 
 # ---- what the checks run against -----------------------------------------------------

@@ -1,6 +1,5 @@
 //! What is not told: principals left alone up to a bound.
 
-use rattle::ignore::Ignored;
 use rattle::replay::{Format, Input, Options};
 use rattle::settings::Settings;
 
@@ -66,12 +65,24 @@ fn an_entry_applies_until_the_end_of_its_day_in_event_time() {
 fn of_several_entries_each_may_widen_what_is_left_alone() {
     let of = |ignore: &str| {
         let given = [("RATTLE_IGNORE".to_owned(), ignore.to_owned())];
-        Settings::read(given).unwrap().ignored.of(&denial_of(MONDAY, "e", "s"))
+        let ignored = Settings::read(given).unwrap().ignored;
+        let denial = denial_of(MONDAY, "e", "s");
+        let entry = ignored.entirely(&denial).map(|entry| entry.text().to_owned());
+        (entry, ignored.ceiling(&denial))
     };
-    assert_eq!(of("*;above=5,*;above=50,*;above=7"), Ignored::UpTo(50));
-    assert_eq!(of("*;above=5,*"), Ignored::Entirely);
-    assert_eq!(of("*,*;above=5"), Ignored::Entirely);
-    assert_eq!(of("*;until=2026-01-04,*;above=5"), Ignored::UpTo(5));
-    assert_eq!(of("x,x;above=5"), Ignored::No);
-    assert_eq!(of(""), Ignored::No);
+    let entirely = |entry: &str, ceiling| (Some(entry.to_owned()), ceiling);
+    assert_eq!(of("*;above=5,*;above=50,*;above=7"), (None, Some(50)));
+    assert_eq!(of("*;above=5,*"), entirely("*", Some(5)));
+    assert_eq!(of("*,*;above=5"), entirely("*", Some(5)));
+    assert_eq!(of("*;until=2026-01-04,*;above=5"), (None, Some(5)));
+    assert_eq!(of("x,*;until=2026-01-04,*;until=2026-02-01,*").0.unwrap(), "*;until=2026-02-01");
+    assert_eq!(of("x,x;above=5"), (None, None));
+    assert_eq!(of(""), (None, None));
+}
+
+#[test]
+fn an_entry_without_a_ceiling_wins_over_one_with() {
+    for ignore in ["*;above=5,*", "*,*;above=5"] {
+        assert_eq!(replayed(ignore, &[MONDAY], 60), (Vec::new(), 60));
+    }
 }

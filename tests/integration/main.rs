@@ -1,5 +1,5 @@
 //! All integration tests in one binary.
-#![allow(missing_docs, unreachable_pub, reason = "tests are named by what they show")]
+#![allow(unreachable_pub, reason = "tests are named by what they show")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(
     clippy::format_push_string,
@@ -37,6 +37,7 @@ mod reads;
 mod replay_command;
 #[cfg(all(feature = "seed", feature = "lambda"))]
 mod seed;
+mod settings_table;
 #[cfg(feature = "lambda")]
 mod stored_finding;
 mod support;

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use rattle::settings::{PREFIX, SETTINGS, Settings, TABLE_NAME, TOPIC_ARN};
+use rattle::settings::{PREFIX, SETTINGS, Settings};
 use rattle::text::Text;
 
 use crate::input::environment;
 use crate::print;
 use crate::template::{self, Given};
 
-/// What stands for a name that only the stack knows.
+/// Shown for a value that only the stack knows.
 const SET_BY_STACK: &str = "(set by the stack)";
 const MAX_SHOWN_BYTES: usize = 60;
 
@@ -97,7 +97,7 @@ fn read(path: &PathBuf) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
-/// Each setting as the function would take it.
+/// A line for each setting with the value that the function would take.
 fn effective(given: &[Given]) -> String {
     let mut text = String::new();
     for setting in SETTINGS {
@@ -107,7 +107,7 @@ fn effective(given: &[Given]) -> String {
             Some(one) if !one.value.trim().is_empty() => {
                 Text::new(&one.value, MAX_SHOWN_BYTES).to_string()
             }
-            _ if [TABLE_NAME, TOPIC_ARN].contains(setting) => SET_BY_STACK.to_owned(),
+            _ if setting.is_required() => SET_BY_STACK.to_owned(),
             _ if setting.default.is_empty() => "none (default)".to_owned(),
             _ => format!("{} (default)", setting.default),
         };

@@ -1,4 +1,4 @@
-//! What all commands take: input, settings, a terminal to tell progress.
+//! What several commands take: input, settings, and a terminal that shows progress.
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use clap::Args;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use indicatif::{ProgressBar, ProgressStyle};
 use rattle::replay::history::History;
 use rattle::replay::summary::{RejectedInput, Summary};
 use rattle::replay::{Input, Watcher, history};
-use rattle::settings::Settings;
+use rattle::settings::{Domain, SETTINGS, Setting, Settings};
 
-/// Input below this is read before a bar could be seen.
+/// Shorter input is read before a progress bar could be seen.
 const LONG_INPUT_BYTES: u64 = 32 << 20;
 
 /// Where denials are read from.
@@ -38,7 +38,7 @@ impl InputArgs {
     }
 }
 
-/// Reads a whole history, and tells on standard error what cannot be used of it.
+/// Reads a whole history, and reports on standard error what of it cannot be used.
 pub(crate) fn whole_history(input: &Input, settings: &Settings) -> Result<(History, Summary)> {
     let mut terminal = Terminal::new(true);
     let read = history(input, settings, &mut terminal);
@@ -46,41 +46,47 @@ pub(crate) fn whole_history(input: &Input, settings: &Settings) -> Result<(Histo
     Ok(read?)
 }
 
-/// Settings stay text here: all of them are validated together, with the variables.
-#[derive(Args)]
-#[command(next_help_heading = "Settings")]
-pub(crate) struct SettingArgs {
-    /// Deviation from which denials are reported, in sigma-equivalents [default: 5]
-    #[arg(long, value_name = "SIGMA")]
-    denials_threshold: Option<String>,
-    /// Deviation from which new secrets are reported, in sigma-equivalents [default: 4]
-    #[arg(long, value_name = "SIGMA")]
-    secrets_threshold: Option<String>,
-    /// Fewest denials to report, for all scales or for 5m,1h,1d [default: 5,5,10]
-    #[arg(long, value_name = "N[,N,N]")]
-    min_denials: Option<String>,
-    /// Fewest new secrets to report, for all scales or for 5m,1h,1d [default: 5,5,5]
-    #[arg(long, value_name = "N[,N,N]")]
-    min_secrets: Option<String>,
-    /// Memory of the baselines, for all scales or for 5m,1h,1d [default: 7,7,14]
-    #[arg(long, value_name = "DAYS[,DAYS,DAYS]")]
-    half_life_days: Option<String>,
-    /// Quiet time after which an episode is over [default: 60]
-    #[arg(long, value_name = "MINUTES")]
-    quiet_minutes: Option<String>,
-    /// Time after which an episode that goes on is reported again [default: 24]
-    #[arg(long, value_name = "HOURS")]
-    remind_hours: Option<String>,
-    /// Principals to leave alone: globs over the ARN or service:NAME, each perhaps with
-    /// ;until=YYYY-MM-DD and ;above=N, with commas between them
-    #[arg(long, value_name = "GLOB[;BOUND…][,…]")]
-    ignore: Option<String>,
-    /// Alerts an hour that the storm guard lets through; replay counts the others [default: 60]
-    #[arg(long, value_name = "N")]
-    max_alerts_per_hour: Option<String>,
-    /// What a finding is with --format jsonl: rattle, asff or ocsf [default: rattle]
-    #[arg(long, value_name = "NAME")]
-    machine_format: Option<String>,
+/// Variables of the settings that are given as flags. They stay text here, because all of them
+/// are validated together with the environment's.
+pub(crate) struct SettingArgs(Vec<(String, String)>);
+
+impl Args for SettingArgs {
+    fn augment_args(command: Command) -> Command {
+        SETTINGS.iter().filter_map(argument).fold(command, Command::arg)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let flags = SETTINGS.iter().filter(|setting| setting.value_name.is_some());
+        let given = flags.filter_map(|setting| {
+            let value = matches.get_one::<String>(setting.variable)?;
+            Some((setting.variable.to_owned(), value.clone()))
+        });
+        Ok(Self(given.collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The flag of a setting, if it has one.
+fn argument(setting: &Setting) -> Option<Arg> {
+    let mut help = setting.help.to_owned();
+    if let Domain::Names(_) = setting.domain {
+        help = format!("{help}: {}", setting.domain);
+    }
+    if !setting.default.is_empty() {
+        help = format!("{help} [default: {}]", setting.default);
+    }
+    let argument = Arg::new(setting.variable).long(setting.flag()).help(help);
+    Some(argument.value_name(setting.value_name?).help_heading("Settings"))
 }
 
 pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
@@ -100,26 +106,8 @@ impl SettingArgs {
         self,
         further: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Settings> {
-        Settings::read(environment().chain(self.given()).chain(further))
+        Settings::read(environment().chain(self.0).chain(further))
             .map_err(|faults| anyhow!("settings cannot be used:\n{faults}"))
-    }
-
-    fn given(self) -> impl Iterator<Item = (String, String)> {
-        use rattle::settings as c;
-        [
-            (c::DENIALS_THRESHOLD, self.denials_threshold),
-            (c::SECRETS_THRESHOLD, self.secrets_threshold),
-            (c::MIN_DENIALS, self.min_denials),
-            (c::MIN_SECRETS, self.min_secrets),
-            (c::HALF_LIFE_DAYS, self.half_life_days),
-            (c::QUIET_MINUTES, self.quiet_minutes),
-            (c::REMIND_HOURS, self.remind_hours),
-            (c::IGNORE, self.ignore),
-            (c::MAX_ALERTS_PER_HOUR, self.max_alerts_per_hour),
-            (c::MACHINE_FORMAT, self.machine_format),
-        ]
-        .into_iter()
-        .filter_map(|(setting, value)| Some((setting.variable.to_owned(), value?)))
     }
 }
 

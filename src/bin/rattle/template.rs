@@ -1,4 +1,4 @@
-//! The variables that `template.yaml` gives the function, for a choice of parameters.
+//! The variables that `template.yaml` gives the function for some values of its parameters.
 
 use std::collections::HashMap;
 
@@ -6,22 +6,21 @@ use anyhow::{Context, Result, anyhow, bail};
 use rattle::settings::TOPIC_ARN;
 use saphyr::{LoadableYamlNode as _, Yaml};
 
-/// The function in `Resources`.
+/// The function's name in `Resources`.
 const FUNCTION: &str = "Function";
-/// Names that only the stack knows, such as AWS could give them.
+/// Valid stand-ins for names that AWS chooses when the stack is created.
 const SOME_NAME: &str = "rattle-Table-EXAMPLE";
 const SOME_TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:rattle-Topic-EXAMPLE";
 
-/// A variable with its value.
 pub(crate) struct Given {
     pub(crate) variable: String,
     pub(crate) value: String,
-    /// Whether the value stands for one that only the stack knows.
+    /// Whether the value stands in for one that only the stack knows.
     pub(crate) is_stand_in: bool,
 }
 
-/// The `parameter_overrides` of a `samconfig.toml`: a list of `NAME=VALUE`, or one text with
-/// spaces between them and values in quotes.
+/// The `parameter_overrides` of a `samconfig.toml`: a list of `NAME=VALUE`, or one text of
+/// them with spaces in between and values in quotes.
 pub(crate) fn overrides(text: &str, section: &str) -> Result<Vec<(String, String)>> {
     let config: toml::Table = text.parse()?;
     let section = config.get(section).with_context(|| format!("there is no section {section}"))?;
@@ -53,7 +52,8 @@ pub(crate) fn overrides(text: &str, section: &str) -> Result<Vec<(String, String
     Ok(found)
 }
 
-/// The variables of the function with these parameters, the later of two winning.
+/// The variables of the function with these parameters. The later of two values for one
+/// parameter wins.
 pub(crate) fn variables(text: &str, given: &[(String, String)]) -> Result<Vec<Given>> {
     let documents = Yaml::load_from_str(text)?;
     let template = documents.first().context("it is empty")?;
@@ -79,16 +79,15 @@ pub(crate) fn variables(text: &str, given: &[(String, String)]) -> Result<Vec<Gi
     Ok(found)
 }
 
-/// What a variable is set to.
 enum Value {
     Text(String),
-    /// Not set at all.
+    /// The variable is not set.
     Nothing,
     /// A name that only the stack knows.
     OfStack,
 }
 
-/// Values of the template's parameters.
+/// By name; `None` is a parameter without a default that was not given.
 struct Parameters(HashMap<String, Option<String>>);
 
 impl Parameters {
@@ -157,7 +156,7 @@ fn get<'a, 'input>(yaml: &'a Yaml<'input>, name: &str) -> Option<&'a Yaml<'input
     yaml.as_mapping_get(name)
 }
 
-/// A text, or a number or truth, as the function gets it.
+/// A text, number or boolean, as the text that the function gets.
 fn scalar(yaml: &Yaml<'_>) -> Option<String> {
     yaml.as_str()
         .map(str::to_owned)
