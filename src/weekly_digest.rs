@@ -5,47 +5,21 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
+use crate::disposition::Disposition;
 use crate::text::Text;
 
 /// 1970-01-05: the first Monday of the epoch.
 const FIRST_MONDAY: i64 = 4 * SECONDS_PER_DAY;
 
-/// Why a finding is in the digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Listed {
-    /// Its principal is muted.
-    Muted,
-    /// The storm guard held it back.
-    RateLimited,
-    /// It says what was told of a broken workload.
-    Held,
-    /// The detector runs in shadow mode.
-    Shadowed,
-    /// It was sent, and its severity is low.
-    Low,
-}
-
-impl Listed {
-    /// All reasons, in the order in which they are told.
-    pub const ALL: [Self; 5] =
-        [Self::Muted, Self::RateLimited, Self::Held, Self::Shadowed, Self::Low];
-
-    /// Name in the table and in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Muted => "muted",
-            Self::RateLimited => "held_back",
-            Self::Held => "repeated",
-            Self::Shadowed => "shadow",
-            Self::Low => "low",
-        }
-    }
-
-    /// The one with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|listed| listed.name() == name)
-    }
-}
+/// What the weekly digest lists, in its order, with the names in the table and in JSON. Of the
+/// published findings it lists those of severity low.
+pub const LISTED: [(Disposition, &str); 5] = [
+    (Disposition::Muted, "muted"),
+    (Disposition::RateLimited, "held_back"),
+    (Disposition::Held, "repeated"),
+    (Disposition::Shadowed, "shadow"),
+    (Disposition::Published, "low"),
+];
 
 /// A week, from Monday to Monday in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +67,7 @@ pub struct Listing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeeklyDigest {
     week: Week,
-    by_reason: [u64; Listed::ALL.len()],
+    by_disposition: [u64; LISTED.len()],
     principals: BTreeMap<Text, Listing>,
     /// By entry of `RATTLE_IGNORE`: denials, at the least.
     ignored: BTreeMap<Text, u64>,
@@ -104,15 +78,21 @@ impl WeeklyDigest {
     pub const fn of(week: Week) -> Self {
         Self {
             week,
-            by_reason: [0; Listed::ALL.len()],
+            by_disposition: [0; LISTED.len()],
             principals: BTreeMap::new(),
             ignored: BTreeMap::new(),
         }
     }
 
     /// Adds a finding: whose, when in epoch seconds, and what was seen.
-    pub fn add_finding(&mut self, listed: Listed, principal: Text, time: i64, what: Text) {
-        self.by_reason[listed as usize] += 1;
+    pub fn add_finding(
+        &mut self,
+        disposition: Disposition,
+        principal: Text,
+        time: i64,
+        what: Text,
+    ) {
+        self.by_disposition[disposition as usize] += 1;
         let listing = self.principals.entry(principal).or_insert_with(|| Listing {
             findings: 0,
             last_at: time,
@@ -130,8 +110,8 @@ impl WeeklyDigest {
     }
 
     /// Findings with this reason.
-    pub fn findings(&self, listed: Listed) -> u64 {
-        self.by_reason[listed as usize]
+    pub fn findings(&self, disposition: Disposition) -> u64 {
+        self.by_disposition[disposition as usize]
     }
 
     /// The week.

@@ -9,8 +9,9 @@ use super::email::Email;
 use super::layout::{heading, paragraph, wrap};
 use super::sms::MAX_SMS_BYTES;
 use super::title::MAX_SUBJECT_BYTES;
+use crate::disposition::Disposition;
 use crate::text::Text;
-use crate::weekly_digest::{Listed, WeeklyDigest};
+use crate::weekly_digest::{LISTED, WeeklyDigest};
 use crate::wording::{plural, utc};
 
 /// Name of the schema of [`json`].
@@ -28,8 +29,9 @@ pub fn email(digest: &WeeklyDigest, deployment: &Deployment) -> Email {
     let _ = writeln!(body, "{}", deployment.place());
     let _ = writeln!(body, "{}", sentence(digest));
     heading(&mut body, "Findings");
-    for listed in Listed::ALL {
-        let _ = writeln!(body, "  {:>7}  {}", digest.findings(listed), in_words(listed));
+    for (disposition, _) in LISTED {
+        let findings = digest.findings(disposition);
+        let _ = writeln!(body, "  {findings:>7}  {}", in_words(disposition));
     }
     heading(&mut body, "Whose");
     let principals = digest.principals();
@@ -67,7 +69,7 @@ pub fn sms(digest: &WeeklyDigest) -> String {
 /// The body for programs.
 pub fn json(digest: &WeeklyDigest) -> Value {
     let findings: Value =
-        Listed::ALL.into_iter().map(|listed| (listed.name(), digest.findings(listed))).collect();
+        LISTED.into_iter().map(|(listed, name)| (name, digest.findings(listed))).collect();
     let (principals, ignored) = (digest.principals(), digest.ignored());
     let listings: Vec<_> = principals
         .iter()
@@ -99,13 +101,13 @@ pub fn json(digest: &WeeklyDigest) -> Value {
     })
 }
 
-const fn in_words(listed: Listed) -> &'static str {
-    match listed {
-        Listed::Muted => "not sent: muted",
-        Listed::RateLimited => "not sent: more in an hour than are sent",
-        Listed::Held => "not sent: broken workloads that were told of before",
-        Listed::Shadowed => "not sent: shadow mode",
-        Listed::Low => "sent, of severity low",
+const fn in_words(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Muted => "not sent: muted",
+        Disposition::RateLimited => "not sent: more in an hour than are sent",
+        Disposition::Held => "not sent: broken workloads that were told of before",
+        Disposition::Shadowed => "not sent: shadow mode",
+        Disposition::Published => "sent, of severity low",
     }
 }
 
@@ -116,13 +118,15 @@ fn days(digest: &WeeklyDigest) -> String {
 }
 
 fn sentence(digest: &WeeklyDigest) -> String {
-    let unsent = Listed::ALL.into_iter().filter(|listed| *listed != Listed::Low);
-    let unsent: u64 = unsent.map(|listed| digest.findings(listed)).sum();
+    let low = digest.findings(Disposition::Published);
+    let all: u64 = LISTED.into_iter().map(|(listed, _)| digest.findings(listed)).sum();
     let ignored: u64 = digest.ignored().iter().map(|(_, denials)| denials).sum();
+    // So many stand for any number more.
+    let ignored = ignored.min(u64::from(u32::MAX));
     format!(
         "{} not sent, {} low, {} ignored",
-        plural(unsent, "finding"),
-        digest.findings(Listed::Low),
+        plural(all - low, "finding"),
+        low,
         plural(ignored, "denial")
     )
 }

@@ -73,6 +73,10 @@ struct Outline<'a> {
 impl Event {
     /// Reads the JSON of a delivery. Only with `reads` are secrets looked for that were read.
     pub fn read(json: &str, reads: bool) -> Result<Self, Rejection> {
+        // The decoder would take a list for the members in their order.
+        if !json.trim_ascii_start().starts_with('{') {
+            return Err(Rejection::NoEnvelope);
+        }
         let outline: Outline<'_> = serde_json::from_str(json).map_err(|_| Rejection::NoEnvelope)?;
         match outline {
             Outline { task: Some(_), source: None, .. } => Self::task(json),

@@ -14,50 +14,37 @@ const SSO_ROLE_PREFIX: &str = "AWSReservedSSO_";
 
 /// The `userIdentity` of a record.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct UserIdentity<'a> {
-    #[serde(borrow, rename = "type")]
+    #[serde(rename = "type")]
     kind: Scalar<'a>,
-    #[serde(borrow)]
     principal_id: Scalar<'a>,
-    #[serde(borrow)]
     arn: Scalar<'a>,
-    #[serde(borrow)]
     account_id: Scalar<'a>,
-    #[serde(borrow)]
     user_name: Scalar<'a>,
-    #[serde(borrow)]
     invoked_by: Scalar<'a>,
-    #[serde(borrow)]
     session_context: Nested<SessionContext<'a>>,
-    #[serde(borrow)]
     on_behalf_of: Nested<OnBehalfOf<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 struct SessionContext<'a> {
-    #[serde(borrow)]
     session_issuer: Nested<SessionIssuer<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 struct SessionIssuer<'a> {
-    #[serde(borrow)]
     principal_id: Scalar<'a>,
-    #[serde(borrow)]
     arn: Scalar<'a>,
-    #[serde(borrow)]
     user_name: Scalar<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 struct OnBehalfOf<'a> {
-    #[serde(borrow)]
     user_id: Scalar<'a>,
-    #[serde(borrow)]
     identity_store_arn: Scalar<'a>,
 }
 

@@ -37,56 +37,41 @@ const LAST_EVENT_TIME: Timestamp = Timestamp::constant(LAST_EVENT_SECOND, 0);
 /// EventBridge envelope (`detail`), or an item of the output of
 /// `aws cloudtrail lookup-events` (`CloudTrailEvent`).
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub struct Record<'a> {
-    #[serde(borrow)]
     event_version: Scalar<'a>,
-    #[serde(borrow, rename = "eventID")]
+    #[serde(rename = "eventID")]
     event_id: Scalar<'a>,
-    #[serde(borrow)]
     event_time: Scalar<'a>,
-    #[serde(borrow)]
     event_source: Scalar<'a>,
-    #[serde(borrow)]
     event_name: Scalar<'a>,
-    #[serde(borrow)]
     error_code: Scalar<'a>,
-    #[serde(borrow)]
     error_message: Scalar<'a>,
-    #[serde(borrow)]
     aws_region: Scalar<'a>,
-    #[serde(borrow, rename = "sourceIPAddress")]
+    #[serde(rename = "sourceIPAddress")]
     source_ip_address: Scalar<'a>,
-    #[serde(borrow)]
     recipient_account_id: Scalar<'a>,
-    #[serde(borrow)]
     user_identity: Nested<UserIdentity<'a>>,
-    #[serde(borrow)]
     request_parameters: Nested<RequestParameters<'a>>,
 
     // an EventBridge envelope
-    #[serde(borrow, rename = "detail-type")]
+    #[serde(rename = "detail-type")]
     detail_type: Scalar<'a>,
-    #[serde(borrow)]
     account: Scalar<'a>,
-    #[serde(borrow)]
     detail: Nested<Box<Record<'a>>>,
 
     // an item of `aws cloudtrail lookup-events`
-    #[serde(borrow, rename = "CloudTrailEvent")]
+    #[serde(rename = "CloudTrailEvent")]
     cloud_trail_event: Scalar<'a>,
 
     // a digest file, which CloudTrail writes beside its logs
-    #[serde(borrow)]
     digest_start_time: Scalar<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 struct RequestParameters<'a> {
-    #[serde(borrow)]
     secret_id: Scalar<'a>,
-    #[serde(borrow)]
     secret_id_list: ScalarList<'a>,
 }
 

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -171,7 +172,8 @@ pub(crate) fn deliver(
 
 /// The result of a future that waits for nothing, as those of a store in memory do.
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Result<T, ReplayError> {
-    future.now_or_never().ok_or(ReplayError::Waited)
+    // Pinned first, since `now_or_never` copies what it is given, here several kilobytes.
+    pin!(future).now_or_never().ok_or(ReplayError::Waited)
 }
 
 /// Threads to run: as many as were asked for, or one for each core.

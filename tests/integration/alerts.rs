@@ -7,10 +7,11 @@ use rattle::alert::title::{subject, what};
 use rattle::alert::{self, Deployment, chat, pager, sms::sms, storm};
 use rattle::cloudtrail::principal::Principal;
 use rattle::detection::finding::{EpisodeSummary, Finding, Reads, Severity, Status};
+use rattle::disposition::Disposition;
 use rattle::replay::scanner::{Scanned, Scanner};
 use rattle::replay::sources::Source;
 use rattle::text::Text;
-use rattle::weekly_digest::{Listed, Week, WeeklyDigest};
+use rattle::weekly_digest::{Week, WeeklyDigest};
 use serde_json::{Value, json};
 
 use crate::support::{InMemory, MONDAY, denial_of, parse, project_file, record};
@@ -99,11 +100,11 @@ fn the_digest_of_a_week_is_as_recorded() {
     let mut digest = WeeklyDigest::of(week);
     let text = |text: &str| Text::new(text, 256);
     for (listed, principal, time, what) in [
-        (Listed::Muted, "role batch-import", 100, "9 denied reads of 7 secrets in 5 minutes"),
-        (Listed::Muted, "role batch-import", 900, "12 denied reads of 9 secrets in 1 hour"),
-        (Listed::Low, "role thumbs", 200, "40 denied reads of 1 secret in one UTC day"),
-        (Listed::Held, "role thumbs", 300, "41 denied reads of 1 secret in one UTC day"),
-        (Listed::RateLimited, "user jane", 400, "5 denied reads of 5 secrets in 5 minutes"),
+        (Disposition::Muted, "role batch-import", 100, "9 denied reads of 7 secrets in 5 minutes"),
+        (Disposition::Muted, "role batch-import", 900, "12 denied reads of 9 secrets in 1 hour"),
+        (Disposition::Published, "role thumbs", 200, "40 denied reads of 1 secret in one UTC day"),
+        (Disposition::Held, "role thumbs", 300, "41 denied reads of 1 secret in one UTC day"),
+        (Disposition::RateLimited, "user jane", 400, "5 denied reads of 5 secrets in 5 minutes"),
     ] {
         digest.add_finding(listed, text(principal), week.begin() + time, text(what));
     }
@@ -113,7 +114,7 @@ fn the_digest_of_a_week_is_as_recorded() {
     for i in 0..30 {
         let principal = text(&format!("role r{i} https://evil.example/ {}", "x".repeat(200)));
         let what = text("6 denied reads of 6 secrets in 5 minutes");
-        many.add_finding(Listed::Shadowed, principal, week.end(), what);
+        many.add_finding(Disposition::Shadowed, principal, week.end(), what);
         many.add_ignored(text(&format!("arn:{i}:{}", "*".repeat(240))), 9_999_999_999);
     }
     let mut settings = insta::Settings::clone_current();

@@ -37,6 +37,7 @@ mod reads;
 mod replay_command;
 #[cfg(all(feature = "seed", feature = "lambda"))]
 mod seed;
+mod settings;
 mod settings_table;
 #[cfg(feature = "lambda")]
 mod stored_finding;

@@ -10,7 +10,7 @@ use rattle::settings::{Mode, Settings};
 use rattle::store::Outbox;
 use rattle::store::dynamodb::DynamoDbStore;
 use rattle::text::Text;
-use rattle::weekly_digest::{Listed, Week};
+use rattle::weekly_digest::Week;
 use serde_json::{Value, json};
 
 use crate::dynamodb::{Mailbox, Refusing, run, settings};
@@ -191,7 +191,7 @@ fn in_shadow_mode_it_is_recorded_only() {
         assert_eq!(sent.disposition, Disposition::Shadowed);
         assert_eq!(function.told().len(), before);
         let digest = shadow.store().weekly_digest(Week::holding(MONDAY)).await.unwrap();
-        assert_eq!(digest.findings(Listed::Shadowed), 1);
+        assert_eq!(digest.findings(Disposition::Shadowed), 1);
     });
 }
 

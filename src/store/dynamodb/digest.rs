@@ -5,16 +5,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::episodes::{AGENDA, DUE, INDEX};
 use super::item::{Item, name};
-use super::table::DynamoDbError;
+use super::table::{DynamoDbError, Update};
 use super::{DynamoDbStore, encode, expression};
 use crate::alert::title;
-use crate::detection::finding::{Finding, Severity};
+use crate::detection::finding::Severity;
 use crate::detection::window::SECONDS_PER_DAY;
 use crate::disposition::Disposition;
 use crate::sha256::sha256_start;
 use crate::store::Outbox;
 use crate::text::Text;
-use crate::weekly_digest::{Listed, Week, WeeklyDigest};
+use crate::weekly_digest::{LISTED, Week, WeeklyDigest};
 
 /// The partition of the index that holds these items.
 const DIGEST: &str = "digest";
@@ -22,7 +22,7 @@ const DIGEST: &str = "digest";
 const RETENTION_SECONDS: i64 = 35 * SECONDS_PER_DAY;
 const MAX_ENTRY_BYTES: usize = 256;
 
-const LISTED: &str = "listed";
+const LISTED_AS: &str = "listed";
 const LABEL: &str = "label";
 const WHAT: &str = "what";
 const ENTRY: &str = "entry";
@@ -37,19 +37,20 @@ impl DynamoDbStore {
         disposition: Disposition,
     ) -> Result<(), DynamoDbError> {
         let Outbox { finding, leased_at, .. } = outbox;
-        let Some(listed) = listed(finding, disposition).filter(|_| self.weekly_digest) else {
+        let is_listed = disposition != Disposition::Published || finding.severity == Severity::Low;
+        let name = LISTED.iter().find(|(listed, _)| *listed == disposition);
+        let Some((_, listed)) = name.filter(|_| is_listed && self.weekly_digest) else {
             return Ok(());
         };
-        let text = |text: &str| AttributeValue::S(text.to_owned());
         let label = finding.principal.principal.label();
         let item = Item::from([
-            (name::PRINCIPAL.to_owned(), text(&format!("#digest#{}", finding.id))),
+            (name::PRINCIPAL.to_owned(), encode::text(&format!("#digest#{}", finding.id))),
             (name::EXPIRES_AT.to_owned(), encode::number(leased_at + RETENTION_SECONDS)),
-            (AGENDA.to_owned(), text(DIGEST)),
+            (AGENDA.to_owned(), encode::text(DIGEST)),
             (DUE.to_owned(), encode::number(leased_at)),
-            (LISTED.to_owned(), text(listed.name())),
-            (LABEL.to_owned(), text(&label)),
-            (WHAT.to_owned(), text(&title::what(finding))),
+            (LISTED_AS.to_owned(), encode::text(listed)),
+            (LABEL.to_owned(), encode::text(&label)),
+            (WHAT.to_owned(), encode::text(&title::what(finding))),
         ]);
         self.table.send_put(self.table.put(item)).await.map(drop)
     }
@@ -64,16 +65,19 @@ impl DynamoDbStore {
         let week = Week::holding(time).number();
         let digest = u128::from_be_bytes(sha256_start(entry));
         let key = Text::new(&format!("#ignored#{week}#{digest:032x}"), 80);
-        let update = self
-            .table
-            .update(&key)
-            .update_expression(expression::ADD_IGNORED)
-            .expression_attribute_values(":agenda", AttributeValue::S(DIGEST.to_owned()))
-            .expression_attribute_values(":due", encode::number(time))
-            .expression_attribute_values(":entry", AttributeValue::S(entry.to_owned()))
-            .expression_attribute_values(":denials", encode::number(denials))
-            .expression_attribute_values(":expires_at", encode::number(time + RETENTION_SECONDS));
-        self.table.send_update(update).await.map(drop)
+        let update = Update {
+            expression: expression::ADD_IGNORED,
+            condition: None,
+            names: &[],
+            values: vec![
+                ("agenda", encode::text(DIGEST)),
+                ("due", encode::number(time)),
+                ("entry", encode::text(entry)),
+                ("denials", encode::number(denials)),
+                ("expires_at", encode::number(time + RETENTION_SECONDS)),
+            ],
+        };
+        self.table.update(&key, update).await.map(drop)
     }
 
     pub async fn weekly_digest(&self, week: Week) -> Result<WeeklyDigest, DynamoDbError> {
@@ -84,7 +88,7 @@ impl DynamoDbStore {
                 .table
                 .query(INDEX)
                 .key_condition_expression(expression::IS_OF_WEEK)
-                .expression_attribute_values(":agenda", AttributeValue::S(DIGEST.to_owned()))
+                .expression_attribute_values(":agenda", encode::text(DIGEST))
                 .expression_attribute_values(":begin", encode::number(week.begin()))
                 .expression_attribute_values(":end", encode::number(week.end()))
                 .set_exclusive_start_key(from);
@@ -113,21 +117,11 @@ fn add(digest: &mut WeeklyDigest, item: &Item) {
     if let (Some(entry), Some(denials)) = (text(ENTRY, MAX_ENTRY_BYTES), number(DENIALS)) {
         digest.add_ignored(entry, denials.unsigned_abs());
     }
-    let listed = text(LISTED, MAX_ENTRY_BYTES).and_then(|name| Listed::from_name(name.as_str()));
-    if let (Some(listed), Some(label), Some(time), Some(what)) =
+    let listed = text(LISTED_AS, MAX_ENTRY_BYTES);
+    let listed = listed.and_then(|listed| LISTED.iter().find(|(_, name)| listed.as_str() == *name));
+    if let (Some((disposition, _)), Some(label), Some(time), Some(what)) =
         (listed, text(LABEL, MAX_ENTRY_BYTES), number(DUE), text(WHAT, MAX_ENTRY_BYTES))
     {
-        digest.add_finding(listed, label, time, what);
-    }
-}
-
-/// Why the weekly digest lists a finding, if it does.
-fn listed(finding: &Finding, disposition: Disposition) -> Option<Listed> {
-    match disposition {
-        Disposition::Published => (finding.severity == Severity::Low).then_some(Listed::Low),
-        Disposition::RateLimited => Some(Listed::RateLimited),
-        Disposition::Muted => Some(Listed::Muted),
-        Disposition::Held => Some(Listed::Held),
-        Disposition::Shadowed => Some(Listed::Shadowed),
+        digest.add_finding(*disposition, label, time, what);
     }
 }

@@ -173,6 +173,10 @@ pub fn encode_evidence(evidence: &Evidence) -> AttributeValue {
     AttributeValue::M(map)
 }
 
+pub fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "numbers are copied")]
 pub fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())

@@ -28,7 +28,7 @@ use self::cache::StateCache;
 use self::item::{FORMAT, Item, name};
 pub use self::seed::Seeded;
 pub use self::table::{DynamoDbError, Usage};
-use self::table::{Table, Written};
+use self::table::{Table, Update, Written};
 use super::{Admission, Claim, Outbox, Received, Store, StoredState, storm_key};
 use crate::cloudtrail::Delivery;
 use crate::cloudtrail::call::EventDigest;
@@ -157,34 +157,31 @@ impl Store for DynamoDbStore {
         outbox: Outbox,
     ) -> Result<Claim, DynamoDbError> {
         let (before, after) = (&stored.state.alerting, &decision.alerting);
-        let mut update = self
-            .table
-            .update(&stored.key)
-            .update_expression(expression::CLAIM)
-            .condition_expression(expression::IS_CLAIMABLE)
-            .expression_attribute_values(":episode", encode::number(after.episode))
-            .expression_attribute_names("#version", name::VERSION)
-            .expression_attribute_names("#window", name::WINDOW)
-            .expression_attribute_values(":seq", encode::number(before.alert_seq))
-            .expression_attribute_values(":next", encode::number(after.alert_seq))
-            .expression_attribute_values(":window", encode::number(stored.state.window.index()))
-            .expression_attribute_values(":pending", encode::encode_outbox(&outbox))
-            .expression_attribute_values(":told", encode::encode_reported(&after.reported))
-            .expression_attribute_values(":noted", encode::encode_hits(&before.episodes))
-            .expression_attribute_values(":one", encode::number(1));
-        for (name, value) in encode::encode_episodes(&after.episodes) {
-            update = update.expression_attribute_values(format!(":{name}"), value);
-        }
-        if let Some(totals) = &after.totals {
-            update = update.expression_attribute_values(":tally", encode::encode_totals(totals));
-        }
+        let mut values = vec![
+            ("seq", encode::number(before.alert_seq)),
+            ("next", encode::number(after.alert_seq)),
+            ("window", encode::number(stored.state.window.index())),
+            ("noted", encode::encode_hits(&before.episodes)),
+            ("pending", encode::encode_outbox(&outbox)),
+            ("episode", encode::number(after.episode)),
+            ("told", encode::encode_reported(&after.reported)),
+            ("one", encode::number(1)),
+        ];
+        values.extend(encode::encode_episodes(&after.episodes));
+        values.extend(after.totals.iter().map(|sums| ("tally", encode::encode_totals(sums))));
+        let mut expression = expression::CLAIM;
         if let Some(last_sent) = after.last_sent.filter(|_| after.last_sent != before.last_sent) {
-            update = update
-                .update_expression(expression::CLAIM_WORKLOAD)
-                .expression_attribute_values(":told_workload", encode::encode_last_sent(last_sent));
+            expression = expression::CLAIM_WORKLOAD;
+            values.push(("told_workload", encode::encode_last_sent(last_sent)));
         }
+        let update = Update {
+            expression,
+            condition: Some(expression::IS_CLAIMABLE),
+            names: &[("version", name::VERSION), ("window", name::WINDOW)],
+            values,
+        };
         let owner = outbox.owner;
-        match self.table.send_update(update).await? {
+        match self.table.update(&stored.key, update).await? {
             Written::Stored(item) => {
                 let mut won = stored_item(item, stored)?;
                 won.state.alerting = decision.alerting;
@@ -217,25 +214,26 @@ impl Store for DynamoDbStore {
             decision.alerting.episodes[signal].hit_window
                 != stored.state.alerting.episodes[signal].hit_window
         });
-        let update = match is_new {
+        let expression = match is_new {
             [true, true] => expression::RECORD_HITS,
             [true, false] => expression::RECORD_HIT[0],
             [false, true] => expression::RECORD_HIT[1],
             [false, false] => return Ok(()),
         };
-        let update = self
-            .table
-            .update(&stored.key)
-            .update_expression(update)
-            .condition_expression(expression::IS_ASSESSED)
-            .expression_attribute_names("#version", name::VERSION)
-            .expression_attribute_names("#window", name::WINDOW)
-            .expression_attribute_values(":seq", encode::number(stored.state.alerting.alert_seq))
-            .expression_attribute_values(":window", encode::number(stored.state.window.index()))
-            .expression_attribute_values(":hit", encode::number(stored.state.window.index()))
-            .expression_attribute_values(":one", encode::number(1));
-        // Refused: another claimed or rolled on, and with it stored what it saw.
-        let written = self.table.send_update(update).await?;
+        let window = encode::number(stored.state.window.index());
+        let update = Update {
+            expression,
+            condition: Some(expression::IS_ASSESSED),
+            names: &[("version", name::VERSION), ("window", name::WINDOW)],
+            values: vec![
+                ("seq", encode::number(stored.state.alerting.alert_seq)),
+                ("window", window.clone()),
+                ("hit", window),
+                ("one", encode::number(1)),
+            ],
+        };
+        // Refused: another invocation claimed or opened a window, and stored what it saw.
+        let written = self.table.update(&stored.key, update).await?;
         self.cache_written(written, |after| {
             for (episode, is_new) in after.state.alerting.episodes.iter_mut().zip(is_new) {
                 if is_new {
@@ -255,28 +253,32 @@ impl Store for DynamoDbStore {
         let key = storm_key(outbox.leased_at);
         let digest = Blob::new(EventDigest::of(&outbox.finding.id).to_bytes());
         let expires_at = outbox.leased_at + STORM_RETENTION_SECONDS;
-        let admit = self
-            .table
-            .update(&key)
-            .update_expression(expression::ADMIT)
-            .condition_expression(expression::IS_ADMITTED)
-            .expression_attribute_values(":id", AttributeValue::Bs(vec![digest.clone()]))
-            .expression_attribute_values(":digest", AttributeValue::B(digest.clone()))
-            .expression_attribute_values(":limit", encode::number(limit))
-            .expression_attribute_values(":expires_at", encode::number(expires_at));
-        if let Written::Stored(_) = self.table.send_update(admit).await? {
+        let admit = Update {
+            expression: expression::ADMIT,
+            condition: Some(expression::IS_ADMITTED),
+            names: &[],
+            values: vec![
+                ("id", AttributeValue::Bs(vec![digest.clone()])),
+                ("digest", AttributeValue::B(digest.clone())),
+                ("limit", encode::number(limit)),
+                ("expires_at", encode::number(expires_at)),
+            ],
+        };
+        if let Written::Stored(_) = self.table.update(&key, admit).await? {
             // Before the alert is sent: whoever gets it also gets the end of its episode.
             self.record_episode(outbox, now).await?;
             return Ok(Admission::Send);
         }
-        let announce = self
-            .table
-            .update(&key)
-            .update_expression(expression::ANNOUNCE)
-            .condition_expression(expression::IS_ANNOUNCER)
-            .expression_attribute_values(":digest", AttributeValue::B(digest))
-            .expression_attribute_values(":expires_at", encode::number(expires_at));
-        Ok(match self.table.send_update(announce).await? {
+        let announce = Update {
+            expression: expression::ANNOUNCE,
+            condition: Some(expression::IS_ANNOUNCER),
+            names: &[],
+            values: vec![
+                ("digest", AttributeValue::B(digest)),
+                ("expires_at", encode::number(expires_at)),
+            ],
+        };
+        Ok(match self.table.update(&key, announce).await? {
             Written::Stored(_) => Admission::AnnounceStorm,
             Written::Refused(_) => Admission::HoldBack,
         })
@@ -290,19 +292,20 @@ impl Store for DynamoDbStore {
         if let Some(outbox) = &stored.outbox {
             self.record_for_weekly_digest(outbox, disposition).await?;
         }
-        let update = self
-            .table
-            .update(&stored.key)
-            .update_expression(match disposition {
+        let update = Update {
+            expression: match disposition {
                 Disposition::Published => expression::CONFIRM,
                 _ => expression::SUPPRESS,
-            })
-            .condition_expression(expression::IS_UNCONFIRMED)
-            .expression_attribute_names("#version", name::VERSION)
-            .expression_attribute_values(":seq", encode::number(stored.state.alerting.alert_seq))
-            .expression_attribute_values(":one", encode::number(1));
+            },
+            condition: Some(expression::IS_UNCONFIRMED),
+            names: &[("version", name::VERSION)],
+            values: vec![
+                ("seq", encode::number(stored.state.alerting.alert_seq)),
+                ("one", encode::number(1)),
+            ],
+        };
         // Refused: another confirmed it, or the next finding waits already.
-        let written = self.table.send_update(update).await?;
+        let written = self.table.update(&stored.key, update).await?;
         let confirmed = self.cache_written(written, |stored| stored.confirm(disposition))?;
         Ok(confirmed.unwrap_or_else(|| StoredState { outbox: None, ..stored.clone() }))
     }

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::episodes::decode::decode;
 use super::episodes::{OpenEpisode, item_key};
-use super::table::{DynamoDbError, Written};
+use super::table::{DynamoDbError, Update, Written};
 use super::{DynamoDbStore, encode, expression};
 use crate::cloudtrail::SecretRead;
 use crate::cloudtrail::call::EventDigest;
@@ -34,25 +34,21 @@ impl DynamoDbStore {
             Some((first, last)) => (first.min(time), last.max(time)),
             None => (time, time),
         };
-        let update = self
-            .table
-            .update(&item_key(&episode.key))
-            .update_expression(expression::RECORD_READ)
-            .condition_expression(expression::IS_READABLE)
-            .expression_attribute_values(
-                ":episode",
-                AttributeValue::S(episode.finding.episode.clone()),
-            )
-            .expression_attribute_values(
-                ":secrets",
-                AttributeValue::Ss(vec![read.secret.name().to_string()]),
-            )
-            .expression_attribute_values(":id", AttributeValue::Bs(vec![digest.clone()]))
-            .expression_attribute_values(":digest", AttributeValue::B(digest))
-            .expression_attribute_values(":cap", encode::number(MAX_IDS))
-            .expression_attribute_values(":first", encode::number(first))
-            .expression_attribute_values(":last", encode::number(last));
-        match self.table.send_update(update).await? {
+        let update = Update {
+            expression: expression::RECORD_READ,
+            condition: Some(expression::IS_READABLE),
+            names: &[],
+            values: vec![
+                ("episode", encode::text(&episode.finding.episode)),
+                ("secrets", AttributeValue::Ss(vec![read.secret.name().to_string()])),
+                ("id", AttributeValue::Bs(vec![digest.clone()])),
+                ("digest", AttributeValue::B(digest)),
+                ("cap", encode::number(MAX_IDS)),
+                ("first", encode::number(first)),
+                ("last", encode::number(last)),
+            ],
+        };
+        match self.table.update(&item_key(&episode.key), update).await? {
             Written::Stored(Some(before)) => {
                 let mut after = decode(&before)?;
                 after.reads.secrets.insert(read.secret.name().clone());
@@ -75,22 +71,19 @@ impl DynamoDbStore {
     ) -> Result<bool, DynamoDbError> {
         // No event has the digest that stands in for none.
         let owner = outbox.owner.map(EventDigest::to_bytes).unwrap_or_default();
-        let update = self
-            .table
-            .update(&item_key(&episode.key))
-            .update_expression(expression::LEASE_ACCESS)
-            .condition_expression(expression::IS_ACCESS_LEASABLE)
-            .expression_attribute_names("#at", "at")
-            .expression_attribute_names("#by", "by")
-            .expression_attribute_names("#done", "done")
-            .expression_attribute_values(
-                ":episode",
-                AttributeValue::S(episode.finding.episode.clone()),
-            )
-            .expression_attribute_values(":let_in", encode::encode_outbox(outbox))
-            .expression_attribute_values(":digest", AttributeValue::B(Blob::new(owner)))
-            .expression_attribute_values(":stale", encode::number(outbox.stale_at()));
-        Ok(matches!(self.table.send_update(update).await?, Written::Stored(_)))
+        let update = Update {
+            expression: expression::LEASE_ACCESS,
+            condition: Some(expression::IS_ACCESS_LEASABLE),
+            names: &[("at", "at"), ("by", "by"), ("done", "done")],
+            values: vec![
+                ("episode", encode::text(&episode.finding.episode)),
+                ("let_in", encode::encode_outbox(outbox)),
+                ("digest", AttributeValue::B(Blob::new(owner))),
+                ("stale", encode::number(outbox.stale_at())),
+            ],
+        };
+        let written = self.table.update(&item_key(&episode.key), update).await?;
+        Ok(matches!(written, Written::Stored(_)))
     }
 
     /// Confirms the access after denial as sent, or as held back.
@@ -101,17 +94,15 @@ impl DynamoDbStore {
         disposition: Disposition,
     ) -> Result<(), DynamoDbError> {
         self.record_for_weekly_digest(outbox, disposition).await?;
-        let update = self
-            .table
-            .update(&item_key(&episode.key))
-            .update_expression(expression::CONFIRM_ACCESS)
-            .condition_expression(expression::IS_ACCESS_LEASED)
-            .expression_attribute_names("#done", "done")
-            .expression_attribute_values(
-                ":episode",
-                AttributeValue::S(episode.finding.episode.clone()),
-            )
-            .expression_attribute_values(":done", AttributeValue::Bool(true));
-        self.table.send_update(update).await.map(drop)
+        let update = Update {
+            expression: expression::CONFIRM_ACCESS,
+            condition: Some(expression::IS_ACCESS_LEASED),
+            names: &[("done", "done")],
+            values: vec![
+                ("episode", encode::text(&episode.finding.episode)),
+                ("done", AttributeValue::Bool(true)),
+            ],
+        };
+        self.table.update(&item_key(&episode.key), update).await.map(drop)
     }
 }

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use super::cache::Expectation;
 use super::item::{FORMAT, Item, name};
-use super::table::{DynamoDbError, MAX_RACES, Written};
+use super::table::{DynamoDbError, MAX_RACES, Update, Written};
 use super::{DynamoDbStore, decode, encode, expression};
 use crate::cloudtrail::Delivery;
 use crate::detection::evidence::Evidence;
@@ -35,43 +35,39 @@ impl DynamoDbStore {
         let digest = Blob::new(denial.digest().to_bytes());
         let secrets = denial.secrets().buckets();
         let window = held_open.unwrap_or(Window::containing(denial.time())).index();
-        let names = [
-            ("#format", name::FORMAT),
-            ("#version", name::VERSION),
-            ("#evidence", name::EVIDENCE[Evidence::slot(denial)]),
-            ("#window", name::WINDOW),
+        let mut values = vec![
+            ("one", encode::number(1)),
+            ("format", encode::number(FORMAT)),
+            ("recent", encode::number(recent)),
+            ("id", AttributeValue::Bs(vec![digest.clone()])),
+            ("digest", AttributeValue::B(digest)),
+            ("cap", encode::number(MAX_IDS)),
+            ("now", encode::number(delivery.arrived.as_second())),
+            ("window", encode::number(window)),
+            ("evidence", encode::encode_evidence(&Evidence::of(denial))),
         ];
-        let values = [
-            (":one", encode::number(1)),
-            (":format", encode::number(FORMAT)),
-            (":recent", encode::number(recent)),
-            (":id", AttributeValue::Bs(vec![digest.clone()])),
-            (":digest", AttributeValue::B(digest)),
-            (":cap", encode::number(MAX_IDS)),
-            (":now", encode::number(delivery.arrived.as_second())),
-            (":window", encode::number(window)),
-            (":evidence", encode::encode_evidence(&Evidence::of(denial))),
-        ];
-        let names = names.map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()));
-        let values = values.map(|(placeholder, value)| (placeholder.to_owned(), value));
-        // All at once: one by one, the maps grow again and again.
-        let update = self
-            .table
-            .update(denial.principal().key())
-            .condition_expression(match held_open {
+        if !secrets.is_empty() {
+            values.push(("secrets", encode::encode_secrets(&secrets)));
+        }
+        let update = Update {
+            expression: if secrets.is_empty() {
+                expression::COUNT
+            } else {
+                expression::COUNT_SECRETS
+            },
+            condition: Some(match held_open {
                 None => expression::COUNTS,
                 Some(_) => expression::COUNTS_HELD,
-            })
-            .set_expression_attribute_names(Some(names.into()))
-            .set_expression_attribute_values(Some(values.into()));
-        let update = if secrets.is_empty() {
-            update.update_expression(expression::COUNT)
-        } else {
-            update
-                .update_expression(expression::COUNT_SECRETS)
-                .expression_attribute_values(":secrets", encode::encode_secrets(&secrets))
+            }),
+            names: &[
+                ("format", name::FORMAT),
+                ("version", name::VERSION),
+                ("evidence", name::EVIDENCE[Evidence::slot(denial)]),
+                ("window", name::WINDOW),
+            ],
+            values,
         };
-        match self.table.send_update(update).await {
+        match self.table.update(denial.principal().key(), update).await {
             Err(DynamoDbError::Request { operation, code }) if code == VALIDATION => {
                 // Our expressions are valid: an attribute is not of the type we count in.
                 self.read(denial.principal().key()).await?;

@@ -9,7 +9,6 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue,
     ReturnValuesOnConditionCheckFailure,
@@ -47,6 +46,16 @@ pub struct Usage {
     pub lost_races: u32,
     /// Capacity units, if answers are asked to state them.
     pub capacity_units: f64,
+}
+
+/// One `UpdateItem`.
+pub(super) struct Update<'a> {
+    pub(super) expression: &'a str,
+    pub(super) condition: Option<&'a str>,
+    /// Names without `#`, and the attributes they stand for.
+    pub(super) names: &'a [(&'static str, &'static str)],
+    /// Values by their names without `:`.
+    pub(super) values: Vec<(&'static str, AttributeValue)>,
 }
 
 pub(super) enum Written {
@@ -122,20 +131,26 @@ impl Table {
         }
     }
 
-    pub(super) fn update(&self, key: &Text) -> UpdateItemFluentBuilder {
-        self.client
+    pub(super) async fn update(
+        &self,
+        key: &Text,
+        Update { expression, condition, names, values }: Update<'_>,
+    ) -> Result<Written, DynamoDbError> {
+        self.used(|usage| usage.requests += 1);
+        // DynamoDB refuses an empty map of names.
+        let names = names.iter().map(|(mark, name)| (format!("#{mark}"), (*name).to_owned()));
+        let names = (names.len() > 0).then(|| names.collect());
+        let values = values.into_iter().map(|(mark, value)| (format!(":{mark}"), value));
+        let update = self
+            .client
             .update_item()
             .table_name(&self.name)
             .key(name::PRINCIPAL, AttributeValue::S(key.to_string()))
+            .update_expression(expression)
+            .set_condition_expression(condition.map(str::to_owned))
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(Some(values.collect()))
             .set_return_consumed_capacity(self.capacity())
-    }
-
-    pub(super) async fn send_update(
-        &self,
-        update: UpdateItemFluentBuilder,
-    ) -> Result<Written, DynamoDbError> {
-        self.used(|usage| usage.requests += 1);
-        let update = update
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await {

@@ -8,12 +8,11 @@ pub(super) mod decode;
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use self::decode::decode;
 use super::item::{CorruptItem, FORMAT, name};
-use super::table::{DynamoDbError, Written};
+use super::table::{DynamoDbError, Update, Written};
 use super::{DynamoDbStore, encode, expression};
 use crate::detection::finding::{Finding, MAX_NAMED, Reads};
 use crate::detection::window::SECONDS_PER_DAY;
@@ -103,29 +102,27 @@ impl DynamoDbStore {
     ) -> Result<(), DynamoDbError> {
         let Outbox { finding, leased_at, .. } = outbox;
         let expires_at = leased_at + RETENTION_DAYS * SECONDS_PER_DAY;
-        let record = |update, condition| {
-            self.table
-                .update(&item_key(finding.principal.principal.key()))
-                .update_expression(update)
-                .condition_expression(condition)
-                .expression_attribute_names("#format", name::FORMAT)
-                .expression_attribute_values(":format", encode::number(FORMAT))
-                .expression_attribute_values(":expires_at", encode::number(expires_at))
-                .expression_attribute_values(":agenda", AttributeValue::S(EPISODES.to_owned()))
-                .expression_attribute_values(
-                    ":due",
-                    encode::number(now.as_second() + FIRST_CHECK_SECONDS),
-                )
-                .expression_attribute_values(":episode", AttributeValue::S(finding.episode.clone()))
-                .expression_attribute_values(":id", AttributeValue::S(finding.id.clone()))
-                .expression_attribute_values(":finding", encode::encode_finding(finding))
-                .expression_attribute_values(":claimed_at", encode::number(leased_at))
+        let record = |expression, condition| Update {
+            expression,
+            condition: Some(condition),
+            names: &[("format", name::FORMAT)],
+            values: vec![
+                ("format", encode::number(FORMAT)),
+                ("expires_at", encode::number(expires_at)),
+                ("agenda", encode::text(EPISODES)),
+                ("due", encode::number(now.as_second() + FIRST_CHECK_SECONDS)),
+                ("episode", encode::text(&finding.episode)),
+                ("id", encode::text(&finding.id)),
+                ("finding", encode::encode_finding(finding)),
+                ("claimed_at", encode::number(leased_at)),
+            ],
         };
+        let key = item_key(finding.principal.principal.key());
         let new = record(expression::RECORD_NEW_EPISODE, expression::IS_NEW_EPISODE);
-        if let Written::Refused(_) = self.table.send_update(new).await? {
+        if let Written::Refused(_) = self.table.update(&key, new).await? {
             // The same episode grew, or a newer finding is recorded.
             let same = record(expression::RECORD_EPISODE, expression::IS_SAME_EPISODE);
-            self.table.send_update(same).await?;
+            self.table.update(&key, same).await?;
         }
         Ok(())
     }
@@ -141,7 +138,7 @@ impl DynamoDbStore {
             .table
             .query(INDEX)
             .key_condition_expression(expression::IS_DUE)
-            .expression_attribute_values(":agenda", AttributeValue::S(EPISODES.to_owned()))
+            .expression_attribute_values(":agenda", encode::text(EPISODES))
             .expression_attribute_values(":now", encode::number(now.as_second()))
             .limit(most);
         let (items, _) = self.table.send_query(query).await?;
@@ -150,14 +147,13 @@ impl DynamoDbStore {
 
     /// Puts off the next check of an episode that goes on to `due`, in epoch seconds.
     pub async fn check_again(&self, episode: &OpenEpisode, due: i64) -> Result<(), DynamoDbError> {
-        let update = self
-            .table
-            .update(&item_key(&episode.key))
-            .update_expression(expression::CHECK_AGAIN)
-            .condition_expression(expression::IS_SAME_FINDING)
-            .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()))
-            .expression_attribute_values(":due", encode::number(due));
-        self.table.send_update(update).await.map(drop)
+        let update = Update {
+            expression: expression::CHECK_AGAIN,
+            condition: Some(expression::IS_SAME_FINDING),
+            names: &[],
+            values: vec![("id", encode::text(&episode.finding.id)), ("due", encode::number(due))],
+        };
+        self.table.update(&item_key(&episode.key), update).await.map(drop)
     }
 
     /// Leases the resolution of an episode, if the finding sent last is still the one that was
@@ -167,29 +163,31 @@ impl DynamoDbStore {
         episode: &OpenEpisode,
         outbox: &Outbox,
     ) -> Result<bool, DynamoDbError> {
-        let update = self
-            .table
-            .update(&item_key(&episode.key))
-            .update_expression(expression::LEASE_RESOLUTION)
-            .condition_expression(expression::IS_RESOLVABLE)
-            .expression_attribute_names("#at", "at")
-            .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()))
-            .expression_attribute_values(":ending", encode::encode_outbox(outbox))
-            .expression_attribute_values(":stale", encode::number(outbox.stale_at()));
+        let update = Update {
+            expression: expression::LEASE_RESOLUTION,
+            condition: Some(expression::IS_RESOLVABLE),
+            names: &[("at", "at")],
+            values: vec![
+                ("id", encode::text(&episode.finding.id)),
+                ("ending", encode::encode_outbox(outbox)),
+                ("stale", encode::number(outbox.stale_at())),
+            ],
+        };
         // Refused may also mean that the answer to our own request was lost, and the SDK asked
         // again: then the resolution is sent when the lease is over.
-        Ok(matches!(self.table.send_update(update).await?, Written::Stored(_)))
+        let written = self.table.update(&item_key(&episode.key), update).await?;
+        Ok(matches!(written, Written::Stored(_)))
     }
 
     /// Takes an episode off the agenda whose resolution was sent, unless the episode grew.
     /// What is left of it expires.
     pub async fn confirm_resolution(&self, episode: &OpenEpisode) -> Result<(), DynamoDbError> {
-        let update = self
-            .table
-            .update(&item_key(&episode.key))
-            .update_expression(expression::CONFIRM_RESOLUTION)
-            .condition_expression(expression::IS_RESOLUTION_LEASED)
-            .expression_attribute_values(":id", AttributeValue::S(episode.finding.id.clone()));
-        self.table.send_update(update).await.map(drop)
+        let update = Update {
+            expression: expression::CONFIRM_RESOLUTION,
+            condition: Some(expression::IS_RESOLUTION_LEASED),
+            names: &[],
+            values: vec![("id", encode::text(&episode.finding.id))],
+        };
+        self.table.update(&item_key(&episode.key), update).await.map(drop)
     }
 }
