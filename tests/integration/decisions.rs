@@ -83,7 +83,7 @@ fn an_episode_is_reported_again_at_exactly_288_windows_and_not_before() {
 }
 
 #[test]
-fn growth_is_measured_in_what_was_not_yet_told() {
+fn growth_is_measured_in_what_was_not_yet_reported() {
     let mut state = quiet_state();
     state.denials = [0, 1_040, 1_040];
     state.alerting.episodes[Signal::Denials] = episode(5, 1, 100);
@@ -113,7 +113,7 @@ fn a_report_of_secrets_also_covers_the_denials_that_came_with_it() {
     assert_eq!(
         decision.alerting.reported,
         Reported { hour: [60, 12], day: [70, 12] },
-        "all counts of both signals are told"
+        "all counts of both signals are reported"
     );
 }
 
@@ -150,7 +150,7 @@ fn a_secrets_episode_keeps_denials_quiet() {
 }
 
 #[test]
-fn what_was_told_is_not_told_again_when_the_episode_is_over() {
+fn what_was_reported_is_not_reported_again_when_the_episode_is_over() {
     let mut state = quiet_state();
     state.denials = [1, 60, 60];
     state.alerting.reported = Reported { hour: [59, 0], day: [59, 0] };
@@ -162,7 +162,7 @@ fn what_was_told_is_not_told_again_when_the_episode_is_over() {
 }
 
 #[test]
-fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_told() {
+fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_reported() {
     let policy = Policy::default();
     let mut state = quiet_state();
     state.new_in_day = 29;

@@ -118,7 +118,7 @@ fn evidence_is_of_the_window_or_of_the_backlog_that_raised_it() {
         let denial = denial_of(MONDAY + t, &format!("{t}{secret}"), secret);
         deliveries.deliver(&denial, SignedDuration::from_secs(age)).finding
     };
-    // Yesterday's door is not shown today.
+    // A secret refused yesterday is not shown today.
     deliver(0, "yesterday", 0);
     for i in 0..4 {
         assert_eq!(deliver(90_000 + i, &format!("today-{i}"), 0), None);
