@@ -1,5 +1,4 @@
-//! What a week came to besides the alerts that were sent: findings that were not, denials that
-//! were ignored, and what is low.
+//! What the weekly digest lists: findings that were not sent, low findings, and ignored denials.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -7,30 +6,28 @@ use std::collections::BTreeMap;
 use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
 use crate::text::Text;
 
-/// 1970-01-05: the first Monday of the epoch.
+/// 1970-01-05, in epoch seconds.
 const FIRST_MONDAY: i64 = 4 * SECONDS_PER_DAY;
 
 /// Why a finding is in the digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Listed {
-    /// Its principal is muted.
     Muted,
-    /// The storm guard held it back.
+    /// More alerts were due in its hour than are sent.
     RateLimited,
-    /// It says what was told of a broken workload.
+    /// It repeats a low finding.
     Held,
-    /// The detector runs in shadow mode.
     Shadowed,
-    /// It was sent, and its severity is low.
+    /// It was sent with the severity low.
     Low,
 }
 
 impl Listed {
-    /// All reasons, in the order in which they are told.
+    /// In the order of the digest.
     pub const ALL: [Self; 5] =
         [Self::Muted, Self::RateLimited, Self::Held, Self::Shadowed, Self::Low];
 
-    /// Name in the table and in JSON.
+    /// The name in the table and in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Muted => "muted",
@@ -41,7 +38,6 @@ impl Listed {
         }
     }
 
-    /// The one with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|listed| listed.name() == name)
     }
@@ -52,17 +48,17 @@ impl Listed {
 pub struct Week(i64);
 
 impl Week {
-    /// The last whole week before this time, in epoch seconds.
+    /// The last week that was over at `time`, in epoch seconds.
     pub const fn before(time: i64) -> Self {
         Self((time - FIRST_MONDAY).div_euclid(SECONDS_PER_WEEK) - 1)
     }
 
-    /// The week that holds this time, in epoch seconds.
+    /// The week of `time`, in epoch seconds.
     pub const fn holding(time: i64) -> Self {
         Self((time - FIRST_MONDAY).div_euclid(SECONDS_PER_WEEK))
     }
 
-    /// Number of the week since the epoch.
+    /// Weeks since 1970-01-05.
     pub const fn number(self) -> i64 {
         self.0
     }
@@ -81,26 +77,23 @@ impl Week {
 /// The findings of one principal in a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// How many.
     pub findings: u64,
-    /// When the newest was claimed, in epoch seconds.
+    /// Epoch seconds at which the newest finding was claimed.
     pub last_at: i64,
-    /// What was seen then.
+    /// What the newest finding is about.
     pub last: Text,
 }
 
-/// What one week came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeeklyDigest {
     week: Week,
     by_reason: [u64; Listed::ALL.len()],
     principals: BTreeMap<Text, Listing>,
-    /// By entry of `RATTLE_IGNORE`: denials, at the least.
+    /// At least so many denials were ignored, by entry of `RATTLE_IGNORE`.
     ignored: BTreeMap<Text, u64>,
 }
 
 impl WeeklyDigest {
-    /// Of a week in which nothing happened.
     pub const fn of(week: Week) -> Self {
         Self {
             week,
@@ -110,7 +103,7 @@ impl WeeklyDigest {
         }
     }
 
-    /// Adds a finding: whose, when in epoch seconds, and what was seen.
+    /// `time` is in epoch seconds, and `what` is what was seen.
     pub fn add_finding(&mut self, listed: Listed, principal: Text, time: i64, what: Text) {
         self.by_reason[listed as usize] += 1;
         let listing = self.principals.entry(principal).or_insert_with(|| Listing {
@@ -124,29 +117,26 @@ impl WeeklyDigest {
         }
     }
 
-    /// Adds denials that an entry of `RATTLE_IGNORE` left alone.
     pub fn add_ignored(&mut self, entry: Text, denials: u64) {
         *self.ignored.entry(entry).or_default() += denials;
     }
 
-    /// Findings with this reason.
     pub fn findings(&self, listed: Listed) -> u64 {
         self.by_reason[listed as usize]
     }
 
-    /// The week.
     pub const fn week(&self) -> Week {
         self.week
     }
 
-    /// Principals, the one with the most findings first.
+    /// The principal with the most findings comes first.
     pub fn principals(&self) -> Vec<(&Text, &Listing)> {
         let mut principals: Vec<_> = self.principals.iter().collect();
         principals.sort_by_key(|(_, listing)| Reverse(listing.findings));
         principals
     }
 
-    /// Entries of `RATTLE_IGNORE` with the denials they left alone, most first.
+    /// The entry of `RATTLE_IGNORE` that ignored the most denials comes first.
     pub fn ignored(&self) -> Vec<(&Text, u64)> {
         let mut ignored: Vec<_> = self.ignored.iter().map(|(entry, n)| (entry, *n)).collect();
         ignored.sort_by_key(|(_, denials)| Reverse(*denials));
