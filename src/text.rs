@@ -1,10 +1,9 @@
 //! Text from outside, made safe to show.
 //!
-//! Secret ids, session names and user agents are chosen by the caller who was
-//! refused, who may be an attacker. The names that AWS itself allows are
-//! printable ASCII, so everything else is shown as an escape: line breaks
-//! cannot forge a line, a terminal sees no control sequence, and letters that
-//! only look alike or reverse the reading order are visible for what they are.
+//! The refused caller, who may be an attacker, chooses secret ids, session names and user agents.
+//! Names that AWS allows are printable ASCII, so everything else becomes an escape: a line break
+//! cannot forge a line, no control sequence reaches a terminal, and letters that look alike or
+//! reverse the reading order are visible.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,10 +11,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Longest text that is kept of anything, in bytes.
+/// Bytes of the longest text that is kept.
 pub const MAX_KEPT_BYTES: usize = 256;
 
-/// What stands where the middle of a long text was left out.
+/// Replaces the middle of a long text.
 const GAP: &str = "...";
 
 /// Printable ASCII of bounded length. Cheap to clone.
@@ -25,9 +24,8 @@ pub struct Text(Arc<str>);
 impl Text {
     /// Makes `raw` printable and at most `max_bytes` long.
     ///
-    /// White space at both ends goes. Anything but printable ASCII becomes an
-    /// escape such as `\n` or `\u{202e}`. A long text loses its middle, since
-    /// its start and its end tell most.
+    /// It is trimmed, and anything but printable ASCII becomes an escape such as `\n` or
+    /// `\u{202e}`. A long text loses its middle, because start and end say most.
     pub fn new(raw: &str, max_bytes: usize) -> Self {
         let printable = printable(raw.trim());
         if printable.len() <= max_bytes {
@@ -43,19 +41,16 @@ impl Text {
         )))
     }
 
-    /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether nothing is left to show.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The text with everything broken that a mail program would turn into a
-    /// link: a caller chose these words, and no reader should be able to click
-    /// on them.
+    /// The text with broken links: a caller chose these words, and no mail program should make a
+    /// link of them.
     pub fn without_links(&self) -> Cow<'_, str> {
         if !looks_like_a_link(&self.0) {
             return Cow::Borrowed(&self.0);
@@ -70,8 +65,8 @@ impl Text {
         Cow::Owned(out)
     }
 
-    /// Whether the text can stand in a shell command inside single quotes and
-    /// means there what it meant to AWS.
+    /// Whether the text can stand in a shell command, quoted or not, and still names what it named
+    /// in AWS.
     pub fn is_plain(&self) -> bool {
         !self.is_empty()
             && !self.0.contains(GAP)
@@ -105,7 +100,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// `raw` with every character but printable ASCII as an escape, at any length.
+/// Makes `raw` printable without shortening it.
 pub fn printable(raw: &str) -> Cow<'_, str> {
     if raw.bytes().all(is_printable) {
         return Cow::Borrowed(raw);
@@ -125,7 +120,7 @@ fn is_printable(byte: u8) -> bool {
     (b' '..=b'~').contains(&byte)
 }
 
-/// A scheme, or names joined by a dot: what mail programs take for an address.
+/// Whether it has a scheme or names joined by a dot, which mail programs take for an address.
 fn looks_like_a_link(text: &str) -> bool {
     text.contains("://")
         || text.match_indices('.').any(|(at, _)| {

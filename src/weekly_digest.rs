@@ -1,5 +1,4 @@
-//! What a week came to besides the alerts that were sent: findings that were not, denials that
-//! were ignored, and what is low.
+//! What the weekly digest lists: findings that were not sent, low findings, and ignored denials.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,7 +7,7 @@ use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
 use crate::disposition::Disposition;
 use crate::text::Text;
 
-/// 1970-01-05: the first Monday of the epoch.
+/// 1970-01-05, in epoch seconds.
 const FIRST_MONDAY: i64 = 4 * SECONDS_PER_DAY;
 
 /// What the weekly digest lists, in its order, with the names in the table and in JSON. Of the
@@ -26,17 +25,17 @@ pub const LISTED: [(Disposition, &str); 5] = [
 pub struct Week(i64);
 
 impl Week {
-    /// The last whole week before this time, in epoch seconds.
+    /// The last week that was over at `time`, in epoch seconds.
     pub const fn before(time: i64) -> Self {
         Self((time - FIRST_MONDAY).div_euclid(SECONDS_PER_WEEK) - 1)
     }
 
-    /// The week that holds this time, in epoch seconds.
+    /// The week of `time`, in epoch seconds.
     pub const fn holding(time: i64) -> Self {
         Self((time - FIRST_MONDAY).div_euclid(SECONDS_PER_WEEK))
     }
 
-    /// Number of the week since the epoch.
+    /// Weeks since 1970-01-05.
     pub const fn number(self) -> i64 {
         self.0
     }
@@ -55,26 +54,23 @@ impl Week {
 /// The findings of one principal in a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// How many.
     pub findings: u64,
-    /// When the newest was claimed, in epoch seconds.
+    /// Epoch seconds at which the newest finding was claimed.
     pub last_at: i64,
-    /// What was seen then.
+    /// What the newest finding is about.
     pub last: Text,
 }
 
-/// What one week came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeeklyDigest {
     week: Week,
     by_disposition: [u64; LISTED.len()],
     principals: BTreeMap<Text, Listing>,
-    /// By entry of `RATTLE_IGNORE`: denials, at the least.
+    /// At least so many denials were ignored, by entry of `RATTLE_IGNORE`.
     ignored: BTreeMap<Text, u64>,
 }
 
 impl WeeklyDigest {
-    /// Of a week in which nothing happened.
     pub const fn of(week: Week) -> Self {
         Self {
             week,
@@ -84,7 +80,7 @@ impl WeeklyDigest {
         }
     }
 
-    /// Adds a finding: whose, when in epoch seconds, and what was seen.
+    /// `time` is in epoch seconds, and `what` is what was seen.
     pub fn add_finding(
         &mut self,
         disposition: Disposition,
@@ -104,29 +100,26 @@ impl WeeklyDigest {
         }
     }
 
-    /// Adds denials that an entry of `RATTLE_IGNORE` left alone.
     pub fn add_ignored(&mut self, entry: Text, denials: u64) {
         *self.ignored.entry(entry).or_default() += denials;
     }
 
-    /// Findings with this reason.
     pub fn findings(&self, disposition: Disposition) -> u64 {
         self.by_disposition[disposition as usize]
     }
 
-    /// The week.
     pub const fn week(&self) -> Week {
         self.week
     }
 
-    /// Principals, the one with the most findings first.
+    /// The principal with the most findings comes first.
     pub fn principals(&self) -> Vec<(&Text, &Listing)> {
         let mut principals: Vec<_> = self.principals.iter().collect();
         principals.sort_by_key(|(_, listing)| Reverse(listing.findings));
         principals
     }
 
-    /// Entries of `RATTLE_IGNORE` with the denials they left alone, most first.
+    /// The entry of `RATTLE_IGNORE` that ignored the most denials comes first.
     pub fn ignored(&self) -> Vec<(&Text, u64)> {
         let mut ignored: Vec<_> = self.ignored.iter().map(|(entry, n)| (entry, *n)).collect();
         ignored.sort_by_key(|(_, denials)| Reverse(*denials));

@@ -1,8 +1,8 @@
-//! Numbers, times and spans as a reader gets them.
+//! Numbers, plurals, spans and times in words.
 
 use jiff::Timestamp;
 
-/// A number with as many digits as a reader needs.
+/// One decimal place, or three for a small number.
 pub fn rounded(value: f64) -> String {
     let text = if value == 0.0 || value >= 0.095 {
         format!("{value:.1}")

@@ -12,18 +12,17 @@ use crate::detection::finding::{Finding, Severity, Status};
 use crate::text::Text;
 use crate::wording::{span, utc};
 
-/// Longest title, in characters.
+/// In characters.
 pub const MAX_TITLE: usize = 250;
-/// Longest description, in characters.
+/// In characters.
 pub const MAX_DESCRIPTION: usize = 8000;
 
-/// Longest name in a title, so that what was seen is never cut.
+/// Bytes of a name in a title: short enough that the rest of the title is never cut.
 const MAX_NAME_IN_TITLE: usize = 100;
 const MAX_QUOTED_BYTES: usize = 256;
-/// Secrets that are listed one by one.
+/// Secrets listed by name.
 const MOST_LISTED: usize = 20;
 
-/// The body about a finding.
 pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
     let principal = &finding.principal.principal;
     let name =
@@ -48,7 +47,7 @@ pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
             ],
         },
         "metadata": {
-            // All messages of an episode stand in one thread.
+            // Chat shows all messages of an episode in one thread.
             "threadId": finding.episode,
             "summary": format!("{rank}: {what}. {}", how_unusual(finding)),
             "eventType": "rattle.finding",
@@ -61,14 +60,14 @@ pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
     })
 }
 
-/// A word that stands outside code.
+/// A keyword. Chat does not quote it as code, so anything but a plain word is `unknown`.
 fn keyword(text: Option<&Text>) -> &str {
     let is_word =
         |text: &&Text| text.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     text.filter(is_word).map_or("unknown", Text::as_str)
 }
 
-/// A shortcode that both Slack and Teams show as a sign.
+/// An emoji shortcode that both Slack and Teams know.
 const fn mark(finding: &Finding) -> &'static str {
     match (finding.status, finding.severity) {
         (Status::Resolved, _) => ":white_check_mark:",
@@ -168,12 +167,13 @@ fn quoted_whole(text: &Text) -> String {
     quoted(text, MAX_QUOTED_BYTES)
 }
 
-/// A name as code: no chat makes markup, a link or a mention of what stands there.
+/// A name as inline code, in which no chat looks for markup, links or mentions.
 fn quoted(text: &Text, max_bytes: usize) -> String {
     format!("`{}`", plain(text.as_str(), max_bytes))
 }
 
-/// Without what could end the code, begin a tag or mention somebody. Links are broken.
+/// Replaces every character that could end the code, begin a tag or mention somebody, and breaks
+/// links.
 fn plain(text: &str, max_bytes: usize) -> String {
     let harmless: String = text
         .chars()

@@ -5,9 +5,8 @@ use std::fmt::Write;
 use super::layout::WIDTH;
 use crate::text::Text;
 
-/// A command of several words, broken over lines that a shell reads as one.
-///
-/// A quoted word may itself go over several lines: no backslash belongs inside it.
+/// A command, wrapped with backslashes so that a shell reads one line. A quoted word may hold line
+/// breaks of its own, which get no backslash.
 pub(super) fn command(indent: &str, words: &[impl AsRef<str>]) -> String {
     const CONTINUED: &str = " \\";
     let mut text = String::new();
@@ -31,8 +30,8 @@ pub(super) fn command(indent: &str, words: &[impl AsRef<str>]) -> String {
     text
 }
 
-/// A name as a shell word, or a word to fill in if the name could mean something else
-/// to a shell, to AWS or to a mail program.
+/// A name as a shell word, or `placeholder` if a shell, AWS or a mail program could take the name
+/// for something else.
 pub(super) fn word(name: Option<&Text>, placeholder: &str) -> String {
     match name {
         Some(name) if name.is_plain() => name.to_string(),

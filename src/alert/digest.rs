@@ -1,4 +1,4 @@
-//! The weekly digest: what was found and not sent, what was ignored, and what is low.
+//! The weekly digest: findings that were not sent, low findings, and ignored denials.
 
 use std::fmt::Write;
 
@@ -14,15 +14,13 @@ use crate::text::Text;
 use crate::weekly_digest::{LISTED, WeeklyDigest};
 use crate::wording::{plural, utc};
 
-/// Name of the schema of [`json`].
 const SCHEMA: &str = "rattle.digest/1";
-/// Principals, and entries of `RATTLE_IGNORE`, that are listed one by one.
+/// Principals, and entries of `RATTLE_IGNORE`, that are listed.
 const MOST_LISTED: usize = 20;
 const MAX_LABEL_BYTES: usize = 58;
-/// Beside the numbers of a list.
+/// As wide as the numbers in front of a list.
 const INDENT: &str = "           ";
 
-/// The e-mail.
 pub fn email(digest: &WeeklyDigest, deployment: &Deployment) -> Email {
     let mut body = String::new();
     let _ = writeln!(body, "WEEKLY DIGEST: {}", days(digest));
@@ -60,13 +58,11 @@ pub fn email(digest: &WeeklyDigest, deployment: &Deployment) -> Email {
     Email { subject: Text::new(&subject, MAX_SUBJECT_BYTES).to_string(), body }
 }
 
-/// The text message.
 pub fn sms(digest: &WeeklyDigest) -> String {
     let text = format!("Rattle digest {}: {}", days(digest), sentence(digest));
     Text::new(&text, MAX_SMS_BYTES).to_string()
 }
 
-/// The body for programs.
 pub fn json(digest: &WeeklyDigest) -> Value {
     let findings: Value =
         LISTED.into_iter().map(|(listed, name)| (name, digest.findings(listed))).collect();
@@ -111,7 +107,6 @@ const fn in_words(disposition: Disposition) -> &'static str {
     }
 }
 
-/// Its first day and its last.
 fn days(digest: &WeeklyDigest) -> String {
     let day = |second| utc(second).chars().take(10).collect::<String>();
     format!("{} to {}", day(digest.week().begin()), day(digest.week().end()))
@@ -131,7 +126,7 @@ fn sentence(digest: &WeeklyDigest) -> String {
     )
 }
 
-/// That a list is empty, or what it leaves out.
+/// Says that a list is empty, or how many entries it leaves out.
 fn rest(body: &mut String, count: usize) {
     match count.checked_sub(MOST_LISTED) {
         _ if count == 0 => body.push_str("  none\n"),

@@ -1,4 +1,4 @@
-//! The e-mail: plain text, 72 columns, the first three lines say it all.
+//! The e-mail: plain text in 72 columns, whose first three lines say who, what and how unusual.
 
 use std::fmt::Write;
 
@@ -17,10 +17,9 @@ use crate::detection::window::{Scale, Signal};
 use crate::text::Text;
 use crate::wording::{history, plural, rounded, span, utc};
 
-/// Expected count below which most windows have none.
+/// Expected count below which most windows have no event.
 const ALMOST_NONE: f64 = 0.1;
 
-/// An e-mail's subject and body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email {
     /// One line of printable ASCII, fewer than 100 characters.
@@ -30,7 +29,6 @@ pub struct Email {
 }
 
 impl Email {
-    /// The e-mail about a finding.
     pub fn about(finding: &Finding, deployment: &Deployment) -> Self {
         Self { subject: subject(finding), body: body(finding, deployment) }
     }
@@ -49,7 +47,7 @@ fn body(finding: &Finding, deployment: &Deployment) -> String {
         heading(&mut text, "The whole episode");
         episode(&mut text, finding, totals);
     } else {
-        // The alert before had it.
+        // An access after denial follows an alert that listed the evidence.
         if finding.reads.is_none() {
             heading(&mut text, "Which secrets, from where, why refused");
             evidence(&mut text, finding);
@@ -68,7 +66,7 @@ fn body(finding: &Finding, deployment: &Deployment) -> String {
     text
 }
 
-/// Who, what, how unusual: a line each, whatever the names are.
+/// Who, what and how unusual, a line each. Long names are shortened, so that each stays one line.
 fn first_lines(text: &mut String, finding: &Finding) {
     let principal = &finding.principal.principal;
     let who = format!("{}: ", rank(finding));
@@ -278,7 +276,8 @@ fn origin(one: &Evidence, kind: Kind) -> String {
     parts.join(", ")
 }
 
-/// Session names are the caller's choice, save behind IAM Identity Center.
+/// A caller chooses the name of a session, except behind IAM Identity Center: only there may it
+/// look like a link, because it is an e-mail address.
 fn shown_to_a_reader(text: &Text, kind: Kind) -> String {
     match kind {
         Kind::Person => text.to_string(),

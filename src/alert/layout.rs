@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-/// Columns of an alert's text.
 pub(super) const WIDTH: usize = 72;
 
 pub(super) fn heading(text: &mut String, heading: &str) {
@@ -15,13 +14,12 @@ pub(super) fn field(text: &mut String, name: &str, value: &str) {
     wrap(text, value, &first, VALUE_COLUMN);
 }
 
-/// Text at an indent, wrapped.
 pub(super) fn paragraph(text: &mut String, indent: &str, words: &str) {
     wrap(text, words, indent, indent);
 }
 
-/// Text whose first line starts otherwise than the others. A long word, such as an ARN,
-/// is never broken.
+/// Wraps text with one indent for its first line and another for the rest. A long word, such as an
+/// ARN, stays in one piece, so that it can be copied.
 pub(super) fn wrap(text: &mut String, words: &str, first: &str, further: &str) {
     let options = textwrap::Options::new(WIDTH)
         .initial_indent(first)

@@ -1,4 +1,4 @@
-//! Renderings of a finding for those who get it. Pure: no rendering decides anything.
+//! Turns findings into sentences, a file for each kind of subscriber. Nothing is decided here.
 
 mod cause;
 pub mod chat;

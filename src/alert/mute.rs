@@ -9,13 +9,13 @@ use crate::text::Text;
 
 const MUTE_SECONDS: i64 = SECONDS_PER_WEEK;
 
-/// Epoch seconds until which [`mute`] silences the principal.
+/// When the mute ends, in epoch seconds.
 pub(super) fn muted_until(finding: &Finding) -> i64 {
     finding.last_denial.saturating_add(MUTE_SECONDS)
 }
 
-/// Words of the command that mutes the principal of a finding. Its condition keeps a key that
-/// was not copied whole from making an item that is nobody's.
+/// The words of the command. Its condition fails for a key without an item, so that a key copied in
+/// part creates none.
 pub(super) fn mute(finding: &Finding, deployment: &Deployment) -> [String; 8] {
     let key = json_text(finding.principal.principal.key());
     let until = muted_until(finding);
@@ -31,8 +31,8 @@ pub(super) fn mute(finding: &Finding, deployment: &Deployment) -> [String; 8] {
     ]
 }
 
-/// A text inside a JSON string inside single quotes, exactly. All that a shell, a mail program
-/// or a chat could take for something else is a JSON escape, which means the same.
+/// A text for a JSON string within single quotes. JSON escapes stand for each character that a
+/// shell, a mail program or a chat could take for something else.
 fn json_text(text: &Text) -> String {
     let mut escaped = String::with_capacity(text.as_str().len());
     for c in text.as_str().chars() {

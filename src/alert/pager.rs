@@ -1,5 +1,5 @@
-//! The body for a pager: the JSON that a CloudWatch alarm sends through SNS, which is what
-//! PagerDuty's Amazon CloudWatch integration takes.
+//! The body for a pager: the JSON that a CloudWatch alarm sends through SNS, which PagerDuty's
+//! Amazon CloudWatch integration accepts.
 
 use serde_json::{Value, json};
 
@@ -11,14 +11,13 @@ use crate::sha256::sha256_start;
 use crate::text::Text;
 use crate::wording::utc;
 
-/// Longest reason that CloudWatch itself would state.
+/// CloudWatch's own limit.
 const MAX_REASON_BYTES: usize = 1023;
-/// Longest Region in an alarm's name. One from a stored finding may be any text.
+/// A stored finding changed by hand may hold any text as its Region.
 const MAX_REGION_BYTES: usize = 32;
-/// What 255 bytes leave beside the Region, a digest and the words around them.
+/// CloudWatch's limit of 255 bytes, less the Region, a hash and the words between them.
 const MAX_NAME_BYTES: usize = 196;
 
-/// The body about a finding.
 pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
     let (new, old) = match finding.status {
         Status::Open => ("ALARM", "OK"),
@@ -45,7 +44,7 @@ pub fn body(finding: &Finding, deployment: &Deployment) -> Value {
     body
 }
 
-/// What every alarm has. A pager merges what has the same name.
+/// The members of every alarm. A pager merges alarms of the same name into one incident.
 pub(super) fn alarm(
     name: &str,
     new: &str,
@@ -60,14 +59,14 @@ pub(super) fn alarm(
         "NewStateValue": new,
         "OldStateValue": old,
         "NewStateReason": Text::new(&reason.replace('±', "+/-"), MAX_REASON_BYTES),
-        // As CloudWatch writes it.
+        // CloudWatch's form of a time.
         "StateChangeTime": utc(finding.last_event()).replace('Z', ".000+0000"),
         "Region": region,
     })
 }
 
-/// The same for all findings of a principal, and of it alone. The name that is shown of a
-/// principal may differ between two of its records; its key does not.
+/// The same for all findings of a principal, and different for every other principal. It holds the
+/// key, because the label may differ between two records of one principal.
 fn alarm_name(finding: &Finding, region: &str) -> String {
     let key = finding.principal.principal.key();
     let region = Text::new(region, MAX_REGION_BYTES);
@@ -75,13 +74,14 @@ fn alarm_name(finding: &Finding, region: &str) -> String {
     if shown == key.as_str() && shown.len() <= MAX_NAME_BYTES && !shown.contains(' ') {
         return format!("Rattle {region} {shown}");
     }
-    // What is shown may have lost what tells two keys apart. No other name has a third space.
+    // Shown keys of two principals may look the same, so a hash of the key follows. Names without a
+    // hash have two spaces, so that the two kinds never collide.
     let digest = sha256_start::<8>(key.as_str());
     let shown = Text::new(&shown.replace(' ', "_"), MAX_NAME_BYTES);
     format!("Rattle {region} {shown} {:016x}", u64::from_be_bytes(digest))
 }
 
-/// What was counted, as a metric with a threshold.
+/// The count or its deviation, as a metric with a threshold.
 fn trigger(finding: &Finding) -> Value {
     let period = finding.scale.windows() * WINDOW_SECONDS;
     let (metric, threshold) = match finding.over_ceiling {
@@ -97,7 +97,7 @@ fn trigger(finding: &Finding) -> Value {
     trigger
 }
 
-/// What every trigger has.
+/// The members of every trigger.
 pub(super) fn over_a_threshold(metric: &str, seconds: i64) -> Value {
     json!({
         "MetricName": metric,

@@ -1,4 +1,4 @@
-//! What was read, with the commands that rotate it.
+//! Secrets that were read, with the commands that rotate them.
 
 use super::command::{command, word};
 use super::layout::wrap;
@@ -6,13 +6,12 @@ use crate::cloudtrail::secret::MAX_NAME_BYTES;
 use crate::detection::finding::{Finding, Reads};
 use crate::text::Text;
 
-/// Secrets that are listed with their commands.
+/// Secrets listed with their commands.
 const MOST_LISTED: usize = 10;
 
-/// Each secret that was read, and how to rotate it.
 pub(super) fn steps(text: &mut String, finding: &Finding, reads: &Reads) {
     for secret in reads.secrets.iter().take(MOST_LISTED) {
-        // One from a stored finding may have been written by hand.
+        // A stored finding changed by hand may hold a longer name.
         let secret = &Text::new(secret.as_str(), MAX_NAME_BYTES);
         wrap(text, &secret.without_links(), "  - ", "    ");
         commands(text, "    ", finding, Some(secret));
@@ -28,7 +27,7 @@ pub(super) fn steps(text: &mut String, finding: &Finding, reads: &Reads) {
     wrap(text, note, "  ", "  ");
 }
 
-/// Both ways to rotate a secret, or one whose name is to be filled in.
+/// Both ways to rotate a secret. Without a name, the commands hold a placeholder.
 pub(super) fn commands(text: &mut String, indent: &str, finding: &Finding, secret: Option<&Text>) {
     let words = rotate(finding, secret);
     text.push_str(&command(indent, &words));
@@ -38,7 +37,7 @@ pub(super) fn commands(text: &mut String, indent: &str, finding: &Finding, secre
     text.push_str(&command(indent, &[replace, region, id, value]));
 }
 
-/// Has the secret's rotation function make a new value.
+/// The words of the command that runs the secret's rotation function.
 pub(super) fn rotate(finding: &Finding, secret: Option<&Text>) -> [String; 3] {
     [
         "aws secretsmanager rotate-secret".to_owned(),

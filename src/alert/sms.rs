@@ -1,12 +1,11 @@
-//! The text message: one part of 140 bytes.
+//! The text message, which fits into one part.
 
 use super::title::{fit, place, rank, what};
 use crate::detection::finding::{Finding, Status};
 
-/// Longest body, in bytes: one part.
+/// Bytes of one part, the unit that is charged.
 pub const MAX_SMS_BYTES: usize = 140;
 
-/// The text message about a finding: printable ASCII.
 pub fn sms(finding: &Finding) -> String {
     let unusual = match (finding.status, finding.over_ceiling) {
         (Status::Resolved, _) => "Quiet now".to_owned(),

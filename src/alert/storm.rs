@@ -1,4 +1,4 @@
-//! The last message of an hour with more alerts than are sent.
+//! The one message that announces a storm: more findings in an hour than alerts are sent.
 
 use std::fmt::Write;
 
@@ -14,10 +14,9 @@ use super::title::place;
 use crate::detection::finding::Finding;
 use crate::text::Text;
 
-/// Name of the schema of [`json`].
 const SCHEMA: &str = "rattle.storm/1";
 
-/// The e-mail. `finding` is the first that is held back.
+/// `finding` is the first over the limit of the hour.
 pub fn email(finding: &Finding, limit: u32, deployment: &Deployment) -> Email {
     let mut body = String::new();
     let place = place(finding);
@@ -55,7 +54,6 @@ pub fn email(finding: &Finding, limit: u32, deployment: &Deployment) -> Email {
     Email { subject: format!("ALARM: [Rattle storm] {}", sentence(limit)), body }
 }
 
-/// The text message.
 pub fn sms(finding: &Finding, limit: u32) -> String {
     Text::new(
         &format!("Rattle storm: {}, account {}", sentence(limit), place(finding)),
@@ -64,7 +62,7 @@ pub fn sms(finding: &Finding, limit: u32) -> String {
     .to_string()
 }
 
-/// The body for a pager. Nothing closes it but a person.
+/// Nothing resolves this incident, so a person has to close it.
 pub fn pager(finding: &Finding, limit: u32, deployment: &Deployment) -> Value {
     let region = deployment.region(finding).map_or("unknown", Text::as_str);
     let reason = format!(
@@ -83,7 +81,7 @@ pub fn pager(finding: &Finding, limit: u32, deployment: &Deployment) -> Value {
     body
 }
 
-/// The body for programs, whatever format the findings have.
+/// The same in every machine format.
 pub fn json(finding: &Finding, limit: u32) -> Value {
     json!({
         "type": "storm",

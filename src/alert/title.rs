@@ -1,19 +1,19 @@
-//! Who, what and how unusual: the lines that every rendering begins with.
+//! The short sentences about a finding that all renderings share.
 
 use crate::detection::Signal;
 use crate::detection::finding::{Finding, Status};
 use crate::text::Text;
 use crate::wording::{history, plural, rounded, span, utc};
 
-/// SNS wants a subject of fewer than 100 characters.
+/// SNS accepts subjects of fewer than 100 characters.
 pub(super) const MAX_SUBJECT_BYTES: usize = 99;
-/// No account or Region of AWS has a longer name.
+/// No account id and no Region of AWS is longer.
 const MAX_PLACE_BYTES: usize = 20;
-/// A name shorter than this tells nothing.
+/// A shorter rest of a name would say nothing.
 const LEAST_NAME_BYTES: usize = 8;
 
-/// The subject of the message that all subscribers share: one line of printable ASCII, fewer
-/// than 100 characters. A pager goes by its first word, a reader by the rest.
+/// The subject of the SNS message: one line of printable ASCII. It begins with `ALARM` or `OK`,
+/// which pagers read.
 pub fn subject(finding: &Finding) -> String {
     let severity = finding.severity.name();
     let start = match finding.status {
@@ -25,16 +25,16 @@ pub fn subject(finding: &Finding) -> String {
     fit(&start, &finding.principal.principal.label(), "", MAX_SUBJECT_BYTES)
 }
 
-/// One line that claims only what was counted, and names the principal.
+/// One line that names the principal and states only what was counted.
 pub fn title(finding: &Finding) -> String {
     let over = if finding.totals.is_some() { "Over: " } else { "" };
     format!("{over}{} by {}", what(finding), finding.principal.principal.label())
 }
 
-/// What was seen in how long; of a resolution, in the whole episode.
+/// What was counted in which time: in a window, or for a resolution in the whole episode.
 pub fn what(finding: &Finding) -> String {
     if let Some(totals) = &finding.totals {
-        // A subject has no room for the duration beside the reads.
+        // A subject has no room for both the reads and the duration.
         let rest = match &finding.reads {
             Some(reads) => format!(", then read {}", reads.read),
             None => format!(" in {}", span(totals.seconds().max(1))),
@@ -49,7 +49,7 @@ pub fn what(finding: &Finding) -> String {
     seen(finding)
 }
 
-/// What was seen, what is usual and how far apart they are, in one sentence.
+/// One sentence on the count, what is usual and the deviation, with all figures.
 pub fn explanation(finding: &Finding) -> String {
     if let Some(totals) = &finding.totals {
         return format!(
@@ -97,14 +97,15 @@ pub(super) fn rank(finding: &Finding) -> String {
     }
 }
 
-/// Account and Region, neither of them a link.
+/// Account and Region, shortened and with links broken.
 pub(super) fn place(finding: &Finding) -> String {
     let short = |text: &Text| Text::new(&text.without_links(), MAX_PLACE_BYTES).to_string();
     let region = finding.region.as_ref().map_or_else(|| "unknown Region".to_owned(), short);
     format!("{}, {region}", short(&finding.account))
 }
 
-/// How far from usual; of an episode that is over, since when it is quiet.
+/// One line on how far the count is from usual, or for a resolution, since when nothing was
+/// unusual.
 pub(super) fn how_unusual(finding: &Finding) -> String {
     if let Some(totals) = &finding.totals {
         return format!("Nothing unusual since {}", utc(totals.last_denial));
@@ -126,7 +127,7 @@ pub(super) fn how_unusual(finding: &Finding) -> String {
     }
 }
 
-/// The denials counted in the window and, where they were counted, the secrets.
+/// Denials in the window, with its secrets where those were counted.
 fn seen(finding: &Finding) -> String {
     let denials = finding.denials.on(finding.scale);
     let new = finding.secrets.on(finding.scale);
@@ -136,7 +137,7 @@ fn seen(finding: &Finding) -> String {
         None if new > 0 => format!(", {},", plural(new, "new secret")),
         _ => String::new(),
     };
-    // Late denials count towards the secrets, but not towards the 5 minutes.
+    // Late denials add to the secrets but not to the denials of the 5 minutes.
     let reads = if denials < distinct.unwrap_or(new) {
         "Denied reads".to_owned()
     } else {
@@ -145,7 +146,7 @@ fn seen(finding: &Finding) -> String {
     format!("{reads}{what} in {}", finding.scale.in_words())
 }
 
-/// The AWS partition of the principal.
+/// The AWS partition, from the principal's ARN.
 pub(super) fn partition(finding: &Finding) -> &'static str {
     let arn = finding.principal.principal.arn().map_or("", Text::as_str);
     match arn.split(':').nth(1) {
@@ -163,7 +164,7 @@ pub const fn thing(signal: Signal) -> &'static str {
     }
 }
 
-/// Three texts in a row of at most `max_bytes`: the middle one gives way.
+/// Joins three texts and shortens the middle one, so that all fit into `max_bytes`.
 pub(super) fn fit(start: &str, middle: &str, end: &str, max_bytes: usize) -> String {
     let room = max_bytes.saturating_sub(start.len() + end.len()).max(LEAST_NAME_BYTES);
     let line = format!("{start}{}{end}", Text::new(middle, room));

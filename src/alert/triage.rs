@@ -8,8 +8,7 @@ use crate::detection::finding::Finding;
 use crate::text::Text;
 use crate::wording::utc;
 
-/// Before the first and after the last denial, in seconds: what the principal did around
-/// them.
+/// Seconds before the first and after the last denial for which the commands show events.
 const AROUND: i64 = 3600;
 const INDENT: &str = "     ";
 const COMMAND_INDENT: &str = "       ";
@@ -75,8 +74,8 @@ fn lookup(text: &mut String, finding: &Finding, attribute: &str, query: &str) {
     );
 }
 
-/// A query for the events of this principal, in any session. Single quotes outside: an
-/// interactive shell would take `!` for its history in double ones.
+/// Selects the events of this principal in any session. The quotes are single ones, because an
+/// interactive shell expands `!` in double quotes.
 fn by_principal(finding: &Finding, and: &str) -> String {
     let principal = &finding.principal.principal;
     let mark = [principal.id(), principal.arn()].into_iter().flatten().find(|name| name.is_plain());
@@ -88,7 +87,7 @@ fn by_principal(finding: &Finding, and: &str) -> String {
     }
 }
 
-/// What `lookup-events` calls `Username`: of a session its name.
+/// What `lookup-events` calls `Username`. For a session, that is the name of the session.
 fn cloudtrail_user_name(finding: &Finding) -> Option<&Text> {
     let principal = &finding.principal.principal;
     let name = match principal.kind() {
@@ -127,7 +126,7 @@ fn other_findings(text: &mut String, finding: &Finding) {
     say(text, "Then IAM Access Analyzer, and the teams that own the principal and the secrets.");
 }
 
-/// How GuardDuty names it: a role by its name, a person by role and session.
+/// The field and the value by which GuardDuty knows the principal.
 fn guardduty_name(finding: &Finding) -> (&'static str, String) {
     let principal = &finding.principal.principal;
     if principal.kind() == Kind::Person {

@@ -1,4 +1,5 @@
-//! A workload that is most likely broken: what it does, and what it lacks.
+//! A low finding, which is most likely a broken workload: what it does and which permission it
+//! lacks.
 
 use super::cause::clause;
 use super::command::word;
@@ -9,13 +10,12 @@ use crate::detection::finding::{Finding, Severity};
 use crate::text::Text;
 use crate::wording::{rounded, span};
 
-/// What Secrets Manager puts behind a name: six letters and digits that the name alone does
-/// not tell.
+/// Wildcards for the six random characters that Secrets Manager appends to a name in an ARN.
 const ANY_SUFFIX: &str = "??????";
-/// Doors of a low finding.
+/// Secrets of a low finding.
 const MAX_SECRETS: usize = 2;
 
-/// One sentence on what a low finding most likely is.
+/// One sentence on what the workload does.
 pub(super) fn sentence(finding: &Finding) -> Option<String> {
     if finding.severity != Severity::Low {
         return None;
@@ -70,8 +70,8 @@ pub(super) fn remedy(finding: &Finding) -> String {
     format!("{why}{policy} {what}, or stop the job that asks.")
 }
 
-/// The IAM statement that a workload lacks, a line of JSON each, if a missing identity-based
-/// permission is the cause and the secrets are one or two.
+/// The missing IAM statement as lines of JSON, if the cause is that no identity-based policy allows
+/// the call.
 pub(super) fn statement(finding: &Finding) -> Option<String> {
     let newest = finding.evidence.first()?;
     if finding.severity != Severity::Low
@@ -97,7 +97,7 @@ pub(super) fn statement(finding: &Finding) -> Option<String> {
     ))
 }
 
-/// The secrets of a low finding, the one refused last first.
+/// At most [`MAX_SECRETS`] secrets, the one refused last first.
 fn names(finding: &Finding) -> Vec<&Text> {
     let mut names: Vec<&Text> = Vec::new();
     for name in finding.evidence.iter().filter_map(|one| one.secret.as_ref()) {

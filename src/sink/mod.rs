@@ -8,31 +8,28 @@ use std::convert::Infallible;
 use crate::detection::finding::Finding;
 use crate::weekly_digest::WeeklyDigest;
 
-/// Dispositions findings. Two sinks implement it: SNS, and one that leaves them to its caller.
+/// Two sinks implement it: SNS, and one for replays, which sends nothing.
 #[expect(async_fn_in_trait, reason = "each binary awaits one sink on one thread")]
 pub trait Sink {
-    /// Why it failed.
     type Error;
 
-    /// Dispositions one finding.
     async fn publish(&self, finding: &Finding) -> Result<Receipt, Self::Error>;
 
-    /// Dispositions the digest of a week.
     async fn publish_weekly_digest(&self, digest: &WeeklyDigest) -> Result<(), Self::Error>;
 
-    /// Says once that more than `limit` alerts were due in this hour, `finding` being the
-    /// first that is held back.
+    /// Announces that more than `limit` alerts were due in one hour. `finding` is the first over
+    /// the limit.
     async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), Self::Error>;
 }
 
-/// What became of an alert that is sent.
+/// How the publication of an alert went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// Whether chat was to show it, and its topic did not take the message.
+    /// Whether the topic for chat did not take the message. The alert itself was sent.
     pub chat_failed: bool,
 }
 
-/// Dispositions nothing: whoever replays gets the findings as the result of each delivery.
+/// Sends nothing. A replay gets each finding as the result of its delivery.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LeftToCaller;
 

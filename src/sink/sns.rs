@@ -1,4 +1,4 @@
-//! Alerts to an SNS topic: one message for each, with a body for each protocol.
+//! Alerts through SNS: one message each, with a body for each protocol.
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
@@ -18,26 +18,25 @@ use crate::settings::Settings;
 use crate::text::Text;
 use crate::weekly_digest::WeeklyDigest;
 
-/// SNS counts message and attributes; this leaves room for the attributes.
+/// The limit of SNS is 256 KiB for message and attributes together. This leaves room for the
+/// attributes.
 const MAX_MESSAGE_BYTES: usize = 250 << 10;
 const MAX_ATTRIBUTE_BYTES: usize = 256;
 
-/// Why an alert was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SnsError {
-    /// The request failed. It may succeed later.
+    /// It may succeed later.
     #[error("Publish failed: {code}")]
     Request {
         /// The service's error code, or what went wrong before it could answer.
         code: String,
     },
-    /// The message cannot be built.
     #[error("the message cannot be built: {0}")]
     Message(String),
 }
 
-/// The topic of the alerts, and that for chat. Their client is made when the first alert is
-/// due: most invocations have none.
+/// Publishes to the topic of the alerts and, if there is one, to that for chat. The client is made
+/// for the first alert, because most invocations have none.
 #[derive(Debug)]
 pub struct SnsSink<F> {
     make_client: F,
@@ -48,7 +47,7 @@ pub struct SnsSink<F> {
     deployment: Deployment,
 }
 
-/// A message before it has its protocols.
+/// The texts of one message, by kind of subscriber.
 struct Message {
     email: Email,
     sms: String,
@@ -56,7 +55,7 @@ struct Message {
     machine: String,
 }
 
-/// Bodies by protocol, for `MessageStructure: json`.
+/// The bodies by protocol, as `MessageStructure: json` wants them.
 #[derive(Serialize)]
 struct Bodies<'a> {
     default: &'a str,
@@ -69,7 +68,6 @@ struct Bodies<'a> {
 }
 
 impl<F: Fn() -> Client> SnsSink<F> {
-    /// A topic, what the settings say of alerts, and how to make the client.
     pub fn new(topic_arn: impl Into<String>, settings: &Settings, make_client: F) -> Self {
         Self {
             make_client,
@@ -98,8 +96,8 @@ impl<F: Fn() -> Client> SnsSink<F> {
         finish(request.subject(subject).message_structure("json")).await
     }
 
-    /// Dispositions to the chat topic, if there is one. The alert itself is out by then: an error
-    /// here is told and does not send it again.
+    /// Publishes to the topic for chat, if there is one. A failure is logged and no more: the alert
+    /// itself was sent, and an error would send it again.
     async fn send_to_chat(&self, finding: &Finding, attributes: &[(&str, &str)]) -> Receipt {
         let Some(topic_arn) = &self.chat_topic_arn else { return Receipt::default() };
         let message = chat::body(finding, &self.deployment).to_string();
@@ -172,7 +170,8 @@ impl<F: Fn() -> Client> Sink for SnsSink<F> {
             pager: json.clone(),
             machine: json,
         };
-        // Without a severity: a subscriber that filters on it, as the pager does, gets none.
+        // The digest has no severity, so that subscribers that filter on it, such as the pager, do
+        // not get it.
         self.send(&message, &[("status", "digest")]).await
     }
 
@@ -193,7 +192,7 @@ impl<F: Fn() -> Client> Sink for SnsSink<F> {
     }
 }
 
-/// What subscribers may filter on.
+/// The attributes that a filter policy can use.
 fn attributes<'a>(finding: &'a Finding, status: &'a str) -> [(&'static str, &'a str); 6] {
     [
         ("severity", finding.severity.name()),

@@ -1,4 +1,4 @@
-//! Every rendering as those who get it do. Read the snapshots: they are the product.
+//! Every rendering, recorded in snapshots that a person should read: they are the product.
 
 use rattle::alert::email::Email;
 use rattle::alert::machine::rattle::FindingLine;
@@ -18,7 +18,6 @@ use crate::support::{InMemory, MONDAY, denial_of, parse, project_file, record};
 
 const STATUSES: [Status; 3] = [Status::Open, Status::Update, Status::Resolved];
 
-/// What renders one finding.
 pub type Rendering = fn(&Finding) -> String;
 
 pub const RENDERINGS: [(&str, Rendering); 7] = [
@@ -64,7 +63,7 @@ pub fn findings(trace: &str) -> Vec<Finding> {
     findings
 }
 
-/// One finding of each severity, as it is told at each point of its episode.
+/// One finding of each severity, with each status.
 fn goldens() -> Vec<Finding> {
     let mut goldens = Vec::new();
     for (trace, place) in [("attack-fast", 2), ("attack-slow", 0), ("benign-retry-storm", 0)] {
@@ -86,7 +85,7 @@ fn goldens() -> Vec<Finding> {
     goldens
 }
 
-/// What follows when the principal of a finding reads secrets while its episode is open.
+/// The access after denial that follows a finding.
 pub fn let_in(finding: &Finding) -> Finding {
     let secrets = ["prod/orders/db", "prod/payments/api-key"].map(|name| Text::new(name, 64));
     let (first, last) = (finding.last_denial + 95, finding.last_denial + 140);
@@ -214,7 +213,7 @@ fn an_alarm_has_one_name_for_each_principal_and_one_name_only() {
     for id in [dot, brackets, &format!("{dot} x"), &format!("{brackets} x"), &format!("{dot}_x")] {
         names.push(of_identity(json!({"type": "Other", "principalId": id})));
     }
-    // A record that does not name the role's session issuer is of the same principal.
+    // A record without the role's session issuer belongs to the same principal.
     let id = "AROAEXAMPLECIDEPLOY01";
     let issuer = json!({"sessionIssuer": {"principalId": id, "userName": "ci-deploy"}});
     let whole =
@@ -244,7 +243,7 @@ fn the_end_of_an_episode_has_its_highest_severity() {
     assert_ne!(resolved.id, last.id);
 }
 
-/// What PagerDuty's integration goes by.
+/// The members that PagerDuty's integration reads.
 #[test]
 fn the_subject_begins_with_the_state_of_the_alarm() {
     for finding in goldens() {
@@ -286,14 +285,14 @@ fn the_first_three_lines_say_it_all_in_72_columns() {
         let next = lines.iter().position(|line| *line == "WHAT NEXT").unwrap();
         assert!(next == 4, "{body}");
         for line in lines {
-            // Only a word that must stay in one piece to be pasted may be longer.
+            // Only a word that must stay in one piece to be copied may be longer.
             let longest = line.split_whitespace().map(str::len).max().unwrap_or(0);
             assert!(line.chars().count() <= 72 || longest >= 50, "{line}");
         }
     }
 }
 
-/// A finding of a job that was refused one secret by this message, in this spelling.
+/// A finding of a job that was refused `secret` with this end of its message.
 fn low(secret: &str, tail: &str) -> Finding {
     let store = InMemory::new();
     let mut found = None;
@@ -348,7 +347,7 @@ fn a_low_finding_names_the_policy_that_denies() {
 fn a_pace_that_it_kept_before_is_called_steady() {
     let store = InMemory::new();
     let mut found = None;
-    // Too slow for 5 minutes to be unusual; the hour is.
+    // Too slow to be unusual in 5 minutes, but not in an hour.
     for i in 0..100 {
         let denial = denial_of(MONDAY + 20 * i, &format!("e{i}"), "prod/db");
         found = found.or(store.deliver(&denial, jiff::SignedDuration::ZERO).finding);

@@ -67,7 +67,7 @@ pub fn assert_subject(subject: &str) {
     assert!(subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject:?}");
 }
 
-/// Plain text with its headings and commands, and nothing that a caller made of it.
+/// Plain text whose headings and commands no caller can change.
 pub fn assert_body(body: &str) {
     assert!(body.len() < 16 << 10, "{} bytes", body.len());
     assert!(body.chars().all(|c| c == '\n' || c == '±' || (' '..='~').contains(&c)), "{body:?}");
@@ -123,7 +123,7 @@ fn assert_within_all_limits(text: &str, finding: Finding) {
     }
 }
 
-/// Each rendering keeps to its protocol, whatever the names are.
+/// Each rendering stays within the limits of its protocol, whatever the names are.
 fn assert_within_limits(finding: &Finding) {
     let is_printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let Email { subject, body } = Email::about(finding, &deployment());
@@ -161,7 +161,7 @@ fn assert_within_limits(finding: &Finding) {
     assert!(bytes < 200 << 10, "{bytes} bytes in one message");
 }
 
-/// Nothing in a chat message was made by a caller but the words between two backticks.
+/// Words of a caller stand between two backticks and nowhere else in a chat message.
 fn assert_no_markup(chat: &Value) {
     let content = &chat["content"];
     let mut texts =

@@ -1,4 +1,4 @@
-//! A finding that waits in the table, between this version and the one before.
+//! A waiting finding, written by this version or by the one before, and read by the other.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;

@@ -1,4 +1,4 @@
-//! The finding in the AWS Security Finding Format, one member of the list that Security Hub's
+//! The AWS Security Finding Format: one element of the list that Security Hub's
 //! `BatchImportFindings` takes.
 
 use serde_json::{Value, json};
@@ -16,14 +16,16 @@ const MAX_DESCRIPTION: usize = 1024;
 const MAX_RECOMMENDATION: usize = 512;
 const MAX_RESOURCE_ID: usize = 512;
 
-/// The finding. One of an episode replaces the one before, and its end archives it.
+/// All findings of an episode have one `Id`, so that each replaces the one before, and the
+/// resolution archives it.
 pub fn finding(finding: &Finding, deployment: &Deployment) -> Value {
     let account = &finding.account;
     let region = deployment.region(finding).map_or("unknown", Text::as_str);
     let principal = &finding.principal.principal;
     let partition = partition(finding);
     let (first, last) = (finding.first_denial, finding.last_event());
-    // The end may be about the same last denial as the alert before, and is the newer of both.
+    // A resolution may have the same last denial as the alert before it. One second more makes it
+    // the newer of the two.
     let updated = last.saturating_add(i64::from(finding.status == Status::Resolved));
     let label = match finding.severity {
         Severity::Low => "LOW",

@@ -1,4 +1,4 @@
-//! The body for programs, in the format that they take.
+//! The bodies for programs.
 
 pub mod asff;
 pub mod ocsf;
@@ -21,7 +21,7 @@ pub enum MachineFormat {
 }
 
 impl MachineFormat {
-    /// The body about a finding: one line.
+    /// One line of JSON.
     pub fn body(
         self,
         finding: &Finding,

@@ -1,4 +1,4 @@
-//! The finding in the Open Cybersecurity Schema Framework: Detection Finding, class 2004.
+//! The Open Cybersecurity Schema Framework: Detection Finding, class 2004.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,6 @@ use crate::detection::finding::{Finding, Severity, Status};
 use crate::text::Text;
 use crate::wording::utc;
 
-/// Version of the schema.
 pub const VERSION: &str = "1.5.0";
 
 const CATEGORY: u32 = 2;
@@ -17,7 +16,7 @@ const STATISTICAL: u32 = 3;
 /// Account type "AWS Account".
 const AWS_ACCOUNT: u32 = 10;
 
-/// The finding. One of an episode has the `finding_info.uid` of the one before.
+/// All findings of an episode have one `finding_info.uid`.
 pub fn finding(finding: &Finding) -> Value {
     let (activity, activity_name, status, status_name) = match finding.status {
         Status::Open => (1, "Create", 1, "New"),

@@ -1,4 +1,4 @@
-//! The finding for machines: one JSON object, schema `rattle.finding/1`.
+//! The schema `rattle.finding/1`, which `docs/finding.md` describes.
 
 use serde::{Serialize, Serializer};
 
@@ -9,12 +9,11 @@ use crate::detection::{Scale, Signal};
 use crate::text::Text;
 use crate::wording::utc;
 
-/// Name of the schema.
 pub const SCHEMA: &str = "rattle.finding/1";
 
 const ATTACK: Attack = Attack { tactic: "TA0006", technique: "T1555.006" };
 
-/// A finding as a reader gets it.
+/// A finding as one JSON object.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename = "finding")]
 pub struct FindingLine<'a> {
@@ -128,7 +127,6 @@ impl Serialize for Time {
 }
 
 impl<'a> FindingLine<'a> {
-    /// The line of a finding.
     pub fn of(finding: &'a Finding) -> Self {
         let principal = &finding.principal.principal;
         Self {
