@@ -86,14 +86,10 @@ def install_runtime(folder):
 
 
 def build(target):
-    lock = HERE / "Cargo.lock"
-    if not lock.exists():
-        # The versions that the package is built with.
-        lock.write_bytes((ROOT / "Cargo.lock").read_bytes())
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
     lambda_only = ["--no-default-features", "--features", "lambda", "--bin", "rattle-lambda"]
-    command = ["cargo", "build", "--release", *profile()]
-    subprocess.run([*command, "--locked", *lambda_only], cwd=ROOT, env=environment, check=True)
+    command = ["cargo", "build", "--release", "--locked", *profile()]
+    subprocess.run([*command, *lambda_only], cwd=ROOT, env=environment, check=True)
     subprocess.run(command, cwd=HERE, env=environment, check=True)
 
 
