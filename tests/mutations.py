@@ -62,50 +62,52 @@ MUTATIONS = [
     ),
     Mutation(
         "confirm before publish",
-        "src/engine/mod.rs",
-        "            None => self.publish(outbox, now, sends).await?,",
-        "            None => {\n"
-        "                self.store.confirm(stored, Disposition::Published).await.map_err(EngineError::Store)?;\n"
-        "                self.publish(outbox, now, sends).await?\n"
-        "            }",
+        "src/engine/outbox.rs",
+        "        let sent = self.send(outbox, brakes, now).await?;\n"
+        "        let confirmed = self.store.confirm(stored, sent.disposition).await;",
+        "        let early = self.store.confirm(stored, Disposition::Published).await;\n"
+        "        early.map_err(EngineError::Store)?;\n"
+        "        let sent = self.send(outbox, brakes, now).await?;\n"
+        "        let confirmed = self.store.confirm(stored, sent.disposition).await;",
     ),
     Mutation(
         "publish before claim",
         "src/engine/mod.rs",
-        "            let claim = self.store.claim(&stored, &decision, outbox).await;",
-        "            self.publish(&outbox, now, &mut handled.sends).await?;\n"
-        "            let claim = self.store.claim(&stored, &decision, outbox).await;",
+        "                let claim = store.claim(&self.stored, &decision, outbox).await;",
+        "                let early = self.engine.sink.publish(&outbox.finding).await;\n"
+        "                early.map_err(EngineError::Sink)?;\n"
+        "                let claim = store.claim(&self.stored, &decision, outbox).await;",
     ),
     Mutation(
         "confirm although the topic refused",
-        "src/engine/mod.rs",
-        "self.sink.publish(finding).await.map_err(EngineError::Sink)?;",
-        "self.sink.publish(finding).await.unwrap_or_default();",
+        "src/engine/outbox.rs",
+        "self.sink.publish(&outbox.finding).await.map_err(EngineError::Sink)?;",
+        "self.sink.publish(&outbox.finding).await.unwrap_or_default();",
     ),
     Mutation(
         "look at no duplicate",
         "src/engine/mod.rs",
-        "        match self.report(stored, denial, now, policy, &mut handled).await {",
-        "        if outcome == Outcome::Duplicate {\n            return Ok(handled);\n        }\n"
-        "        match self.report(stored, denial, now, policy, &mut handled).await {",
+        "        match reporting.report().await {",
+        "        if outcome == Outcome::Duplicate {\n            return Ok(reporting.handled);\n        }\n"
+        "        match reporting.report().await {",
     ),
     Mutation(
         "close a window over what is due",
-        "src/store/mod.rs",
+        "src/store/transition.rs",
         "if let Some(report) = &decision.report {",
-        "if let Some(report) = decision.report.as_ref().filter(|_| self.version == u64::MAX) {",
+        "if let Some(report) = decision.report.as_ref().filter(|_| stored.version == u64::MAX) {",
     ),
     Mutation(
         "close a window while a finding waits and another is due",
-        "src/store/mod.rs",
-        "                if self.outbox.is_some() {",
-        "                if self.outbox.is_some() && self.version == u64::MAX {",
+        "src/store/transition.rs",
+        "            if stored.outbox.is_some() {",
+        "            if stored.outbox.is_some() && stored.version == u64::MAX {",
     ),
     Mutation(
         "ask for a storm in the hour of the attempt",
-        "src/engine/mod.rs",
-        "self.store.admit_alert(&finding.id, limit, leased_at)",
-        "self.store.admit_alert(&finding.id, limit, now.max(leased_at))",
+        "src/store/dynamodb/mod.rs",
+        "        let key = storm_key(outbox.leased_at);",
+        "        let key = storm_key(now.as_second().max(outbox.leased_at));",
         REGRESSIONS,
     ),
     Mutation(
@@ -122,17 +124,16 @@ MUTATIONS = [
     ),
     Mutation(
         "take an end for told before it is",
-        "src/engine/resolve.rs",
-        "        let is_ours = self.store.claim_end(episode, &ending, stale).await;",
-        "        self.store.confirm_end(episode).await.map_err(EngineError::Store)?;\n"
-        "        let is_ours = self.store.claim_end(episode, &ending, stale).await;\n"
-        "        self.store.confirm_end(episode).await.map_err(EngineError::Store)?;",
+        "src/engine/outbox.rs",
+        "            let leased = self.store.lease_resolution(episode, outbox).await;",
+        "            let leased = self.store.lease_resolution(episode, outbox).await;\n"
+        "            self.store.confirm_resolution(episode).await.map_err(EngineError::Store)?;",
     ),
     Mutation(
         "look at an episode as soon as its alert is sent",
         "src/store/dynamodb/episodes/mod.rs",
-        "const FIRST_LOOK_SECONDS: i64 = 900;",
-        "const FIRST_LOOK_SECONDS: i64 = -9_000;",
+        "const FIRST_CHECK_SECONDS: i64 = 900;",
+        "const FIRST_CHECK_SECONDS: i64 = -9_000;",
         "episodes::",
     ),
     condition("end an episode of which more was told", "IS_RESOLVABLE", "finding_id = :id", "attribute_exists(finding_id)", "episodes::"),
