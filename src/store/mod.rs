@@ -32,7 +32,7 @@ pub struct StoredState {
     pub outbox: Option<Outbox>,
     /// Epoch seconds until which findings are recorded and not sent. An operator sets it.
     pub muted_until: i64,
-    /// Findings recorded and not sent.
+    /// Findings that the storm guard held back.
     pub suppressed: u64,
     /// In epoch seconds.
     pub expires_at: i64,
@@ -61,7 +61,7 @@ impl StoredState {
     /// Empties the outbox of a finding with this disposition.
     fn confirm(&mut self, disposition: Disposition) {
         self.outbox = None;
-        self.suppressed += u64::from(disposition != Disposition::Published);
+        self.suppressed += u64::from(disposition == Disposition::RateLimited);
     }
 
     /// With the time of expiry that its newest window gives.

@@ -51,7 +51,7 @@ pub const RECORD_HITS: &str = "SET hit_window[0] = :hit, hit_window[1] = :hit AD
 pub const IS_ASSESSED: &str = "alert_seq = :seq AND #window = :window";
 /// Empties the outbox.
 pub const CONFIRM: &str = "REMOVE pending ADD #version :one";
-/// Empties the outbox, and counts its finding as suppressed.
+/// Empties the outbox of a finding that was over its hour's limit.
 pub const SUPPRESS: &str = "REMOVE pending ADD #version :one, suppressed :one";
 /// The outbox still holds the finding that was sent.
 pub const IS_UNCONFIRMED: &str = "alert_seq = :seq AND attribute_exists(pending)";

@@ -294,8 +294,8 @@ impl Store for DynamoDbStore {
         }
         let update = Update {
             expression: match disposition {
-                Disposition::Published => expression::CONFIRM,
-                _ => expression::SUPPRESS,
+                Disposition::RateLimited => expression::SUPPRESS,
+                _ => expression::CONFIRM,
             },
             condition: Some(expression::IS_UNCONFIRMED),
             names: &[("version", name::VERSION)],

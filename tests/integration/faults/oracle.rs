@@ -160,7 +160,9 @@ impl<'a> Oracle<'a> {
                 if kept.outbox.take().is_none() {
                     self.fault(format!("{key}: nothing waits that could be confirmed"));
                 }
-                if !is_held_back && claim.is_none_or(|claim| claim.messages == 0) {
+                let is_unsent =
+                    claim.is_none_or(|claim| claim.messages == 0 && !claim.finding.held);
+                if !is_held_back && is_unsent {
                     self.fault(format!("{key}: confirmed before it was published"));
                 }
             }
@@ -412,9 +414,10 @@ impl<'a> Oracle<'a> {
             self.verdict.lost += 1;
             self.fault(format!("{key}: a finding is still due to {}", due.event_id()));
         }
-        let unreported =
-            principal.claims.values().filter(|claim| claim.messages == 0).count() as u64;
-        self.verdict.held_back += kept.suppressed;
+        let unsent = principal.claims.values().filter(|claim| claim.messages == 0);
+        let (held, others): (Vec<_>, Vec<_>) = unsent.partition(|claim| claim.finding.held);
+        let unreported = others.len() as u64;
+        self.verdict.held_back += kept.suppressed + held.len() as u64;
         if unreported > kept.suppressed {
             self.verdict.lost += unreported - kept.suppressed;
             self.fault(format!("{key}: {unreported} findings were never told"));
