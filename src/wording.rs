@@ -54,28 +54,3 @@ pub fn utc(epoch_seconds: i64) -> String {
     Timestamp::from_second(epoch_seconds)
         .map_or_else(|_| epoch_seconds.to_string(), |time| time.to_string())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_has_its_two_largest_units() {
-        let spans = [-1, 0, 68, 120, 2371, 3600, 7500, 86_400, 100_000, 300_000];
-        assert_eq!(
-            spans.map(span),
-            [
-                "0 s",
-                "0 s",
-                "68 s",
-                "2 min",
-                "39 min 31 s",
-                "1 h",
-                "2 h 5 min",
-                "1 day",
-                "1 day 3 h",
-                "3 days 11 h"
-            ]
-        );
-    }
-}

@@ -7,24 +7,19 @@ use serde::{Deserialize, Serialize};
 /// The kind of policy that refused a call, as the error message names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PolicyType {
-    /// A policy attached to the principal.
     IdentityBased,
-    /// The secret's own policy.
     ResourceBased,
     /// An AWS Organizations service control policy.
     ServiceControl,
     /// An AWS Organizations resource control policy.
     ResourceControl,
-    /// The principal's permissions boundary.
     PermissionsBoundary,
-    /// The policy of the session.
     Session,
     /// The policy of the VPC endpoint that the call came through.
     VpcEndpoint,
 }
 
 impl PolicyType {
-    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::IdentityBased,
         Self::ResourceBased,
@@ -37,27 +32,23 @@ impl PolicyType {
 
     /// The words of the error message.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::IdentityBased => "identity-based policy",
-            Self::ResourceBased => "resource-based policy",
-            Self::ServiceControl => "service control policy",
-            Self::ResourceControl => "resource control policy",
-            Self::PermissionsBoundary => "permissions boundary",
-            Self::Session => "session policy",
-            Self::VpcEndpoint => "VPC endpoint policy",
-        }
+        self.name_and_code().0
     }
 
     /// One letter for the stored form.
     const fn code(self) -> &'static str {
+        self.name_and_code().1
+    }
+
+    const fn name_and_code(self) -> (&'static str, &'static str) {
         match self {
-            Self::IdentityBased => "i",
-            Self::ResourceBased => "r",
-            Self::ServiceControl => "s",
-            Self::ResourceControl => "o",
-            Self::PermissionsBoundary => "b",
-            Self::Session => "e",
-            Self::VpcEndpoint => "v",
+            Self::IdentityBased => ("identity-based policy", "i"),
+            Self::ResourceBased => ("resource-based policy", "r"),
+            Self::ServiceControl => ("service control policy", "s"),
+            Self::ResourceControl => ("resource control policy", "o"),
+            Self::PermissionsBoundary => ("permissions boundary", "b"),
+            Self::Session => ("session policy", "e"),
+            Self::VpcEndpoint => ("VPC endpoint policy", "v"),
         }
     }
 }

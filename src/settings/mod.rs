@@ -99,6 +99,14 @@ impl Setting {
         self.variable.trim_start_matches(PREFIX).to_ascii_lowercase().replace('_', "-")
     }
 
+    /// Parameter of `template.yaml` that sets it: the name without the prefix, as the template
+    /// writes names.
+    pub fn parameter(&self) -> Option<String> {
+        let word = |word: &str| word[..1].to_owned() + &word[1..].to_ascii_lowercase();
+        let name = self.variable.trim_start_matches(PREFIX);
+        (!self.is_required()).then(|| name.split('_').map(word).collect())
+    }
+
     /// Whether the function cannot start without it. Its value is a resource of the stack.
     pub fn is_required(&self) -> bool {
         matches!(self.domain, Domain::TableName | Domain::TopicArn { is_optional: false })

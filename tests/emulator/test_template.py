@@ -735,13 +735,9 @@ def parsed_json(text):
 
 
 class Setting:
-    def __init__(self, variable, default, allowed):
-        self.variable, self.default, self.allowed = variable, default, allowed
-
-    @property
-    def parameter(self):
-        words = self.variable.removeprefix("RATTLE_").split("_")
-        return "".join(word.capitalize() for word in words)
+    def __init__(self, variable, parameter, default, allowed):
+        self.variable, self.parameter = variable, parameter
+        self.default, self.allowed = default, allowed
 
     @property
     def range(self):
@@ -755,12 +751,12 @@ def settings():
     markers = r"(?ms)^<!-- settings: [^\n]* -->\n(.*?)^<!-- end of settings -->$"
     (table,) = re.findall(markers, README.read_text())
     head, _, *rows = table.splitlines()
-    row = r"\| `(RATTLE_[A-Z_]+)` \| (?:`([^`|]+)`|none|the stack's) \| ([^|]+) \| [^|]+ \|"
+    row = r"\| `(RATTLE_[A-Z_]+)` \| (?:`(\w+)`|none) \| (?:`([^`|]+)`|none|the stack's) \| ([^|]+) \| [^|]+ \|"
     found = [re.fullmatch(row, line) for line in rows]
     # A row that the expression does not understand must not go missing in silence.
-    if head != "| variable | default | allowed | meaning |" or not found or None in found:
+    if head != "| variable | parameter | default | allowed | meaning |" or not found or None in found:
         raise AssertionError("the table of settings in README.md is no longer written as this test reads it")
-    return [Setting(variable, default or "", allowed) for variable, default, allowed in map(re.Match.groups, found)]
+    return [Setting(variable, parameter, default or "", allowed) for variable, parameter, default, allowed in map(re.Match.groups, found)]
 
 
 # ---- what the checks run against -----------------------------------------------------

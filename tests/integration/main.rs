@@ -31,6 +31,7 @@ mod left_alone;
 mod local_aws;
 #[cfg(feature = "lambda")]
 mod loopback;
+mod message;
 mod properties;
 #[cfg(feature = "lambda")]
 mod reads;
@@ -47,3 +48,4 @@ mod topic;
 mod traces;
 mod tuning;
 mod vectors;
+mod wording;

@@ -28,7 +28,7 @@ fn the_readme_shows_the_settings_as_they_are() {
 fn table() -> String {
     let (with_flag, without): (Vec<_>, Vec<_>) =
         SETTINGS.iter().partition(|setting| setting.value_name.is_some());
-    let head = "| variable | default | allowed | meaning |\n|---|---|---|---|\n";
+    let head = "| variable | parameter | default | allowed | meaning |\n|---|---|---|---|---|\n";
     head.to_owned() + &with_flag.into_iter().chain(without).map(row).collect::<String>()
 }
 
@@ -39,7 +39,8 @@ fn row(setting: &Setting) -> String {
         "" => "none".to_owned(),
         default => format!("`{default}`"),
     };
-    let row = format!("| `{variable}` | {default} | {domain} | {help} |\n");
-    assert_eq!(row.matches('|').count(), 5, "nothing in a cell may end it: {row}");
+    let parameter = setting.parameter().map_or("none".to_owned(), |name| format!("`{name}`"));
+    let row = format!("| `{variable}` | {parameter} | {default} | {domain} | {help} |\n");
+    assert_eq!(row.matches('|').count(), 6, "nothing in a cell may end it: {row}");
     row
 }
