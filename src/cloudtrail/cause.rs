@@ -1,4 +1,4 @@
-//! Why a call was refused.
+//! Causes of a refusal, as the error message states them.
 
 use std::fmt;
 
@@ -9,13 +9,12 @@ use serde::{Deserialize, Serialize};
 pub enum PolicyType {
     IdentityBased,
     ResourceBased,
-    /// An AWS Organizations service control policy.
+    /// Of AWS Organizations.
     ServiceControl,
-    /// An AWS Organizations resource control policy.
+    /// Of AWS Organizations.
     ResourceControl,
     PermissionsBoundary,
     Session,
-    /// The policy of the VPC endpoint that the call came through.
     VpcEndpoint,
 }
 
@@ -53,14 +52,13 @@ impl PolicyType {
     }
 }
 
-/// Why a call was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// No policy of that type allows the call.
     Implicit(PolicyType),
-    /// A policy denies it, of that type if the message says so.
+    /// A policy denies the call, of this type if the message names one.
     Explicit(Option<PolicyType>),
-    /// The secret may be read, its KMS key may not be used.
+    /// The secret may be read, but its KMS key may not be used.
     Kms,
     /// The message does not say, or was cut before it did.
     Unknown,
@@ -77,7 +75,6 @@ impl Cause {
         }
     }
 
-    /// Reads the stored form.
     pub fn from_code(code: &str) -> Option<Self> {
         let policy = |code: &str| PolicyType::ALL.into_iter().find(|policy| policy.code() == code);
         match code {

@@ -57,7 +57,7 @@ pub enum Rejection {
     Future(Timestamp),
 }
 
-/// The members by which a delivery is told apart, whatever its record holds.
+/// The members that classify a delivery, whatever its record holds.
 #[derive(Deserialize)]
 struct Outline<'a> {
     #[serde(borrow, default)]

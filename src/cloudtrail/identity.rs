@@ -12,7 +12,6 @@ const MAX_ARN_BYTES: usize = 256;
 const MAX_NAME_BYTES: usize = 128;
 const SSO_ROLE_PREFIX: &str = "AWSReservedSSO_";
 
-/// The `userIdentity` of a record.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct UserIdentity<'a> {
@@ -48,7 +47,6 @@ struct OnBehalfOf<'a> {
     identity_store_arn: Scalar<'a>,
 }
 
-/// A principal and the session it came in.
 #[derive(Debug)]
 pub(crate) struct Identified {
     pub(crate) principal: Principal,
@@ -60,7 +58,7 @@ impl UserIdentity<'_> {
         self.account_id.text_or_number("userIdentity.accountId")
     }
 
-    /// The principal, its key scoped by the account whose secrets were asked for.
+    /// `account` is the one whose secrets were asked for. It scopes the key.
     pub(crate) fn identify(&self, account: &str) -> Result<Identified, Malformed> {
         let fields = Fields::of(self)?;
         let Identity { kind, key, name, id, arn, session } = fields.identity(account);
@@ -93,7 +91,7 @@ struct Fields<'a> {
     on_behalf_of: Option<(&'a str, &'a str)>,
 }
 
-/// What a principal's baseline is kept under, and how it is shown.
+/// The key of a principal's baseline, and how the principal is shown.
 struct Identity<'a> {
     kind: Kind,
     key: String,
@@ -282,7 +280,7 @@ fn last_segment(arn: &str) -> Option<&str> {
     arn.rsplit_once('/').map(|(_, name)| name).filter(|name| !name.is_empty())
 }
 
-/// A key that fits a partition key: two long keys stay two.
+/// A key that fits a partition key. A digest keeps two long keys apart.
 fn bounded_key(key: &str) -> Text {
     const DIGEST_HEX: usize = 16;
     if crate::text::printable(key).len() <= MAX_KEY_BYTES {

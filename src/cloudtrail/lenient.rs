@@ -24,7 +24,7 @@ pub(crate) enum Scalar<'a> {
 }
 
 impl Scalar<'_> {
-    /// The text; nothing if it is missing or empty.
+    /// `None` if it is missing or empty.
     pub(crate) fn text(&self, field: &'static str) -> Result<Option<&str>, Malformed> {
         match self {
             Self::Number(_) => Err(Malformed::NotText { field, found: "a number" }),
@@ -32,7 +32,7 @@ impl Scalar<'_> {
         }
     }
 
-    /// The text, or the number as text, where exporters are known to confuse the two.
+    /// The same, with a number as text where exporters are known to confuse the two.
     pub(crate) fn text_or_number(&self, field: &'static str) -> Result<Option<&str>, Malformed> {
         match self {
             Self::Absent => Ok(None),
@@ -42,7 +42,7 @@ impl Scalar<'_> {
         }
     }
 
-    /// The text, which must be there.
+    /// An error if it is missing or empty.
     pub(crate) fn required(&self, field: &'static str) -> Result<&str, Malformed> {
         self.text(field)?.ok_or(Malformed::Missing { field })
     }
@@ -134,7 +134,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {
 
 struct NestedVisitor<T>(PhantomData<T>);
 
-/// The scalars that a visitor takes and drops.
+/// Visits of scalars that count as an empty value.
 macro_rules! scalars_count_as {
     ($empty:expr) => {
         fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {

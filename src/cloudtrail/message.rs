@@ -1,5 +1,5 @@
-//! The `errorMessage` of a denial: the only place that names the secret when
-//! `requestParameters` is null, which is the rule.
+//! The `errorMessage` of a denial. Usually `requestParameters` is null, and this message alone
+//! names the secret.
 //!
 //! ```text
 //! User: ARN is not authorized to perform: ACTION [on resource: X]
@@ -7,19 +7,17 @@
 //!   | with an explicit deny in {a|an} POLICY-TYPE[: POLICY-ARN]
 //! ```
 //!
-//! `X` is what the caller typed, so it may hold any of these words; the tail of the
-//! message may be cut, since CloudTrail keeps 1 KB of it.
+//! `X` is what the caller typed, so it may hold any of these words. The end of the message may
+//! be missing, since CloudTrail keeps 1 KB of it.
 
 use super::cause::{Cause, PolicyType};
 
-/// What an error message says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DenialMessage<'a> {
     /// The resource exactly as the caller named it.
     pub resource: Option<&'a str>,
-    /// Why the call was refused.
     pub cause: Cause,
-    /// The policy that denied it explicitly.
+    /// The policy that denied the call explicitly.
     pub policy_arn: Option<&'a str>,
 }
 
@@ -30,13 +28,13 @@ const EXPLICIT_DENY: &str = " with an explicit deny";
 const ALLOWS_THE: &str = " allows the ";
 
 impl<'a> DenialMessage<'a> {
-    /// Reads a message. One that follows no known form names nothing.
+    /// A message of no known form names nothing.
     pub fn parse(message: &'a str) -> Self {
         let Some((_, refused)) = message.split_once(NOT_AUTHORIZED) else {
             let cause = if message.contains("KMS") { Cause::Kms } else { Cause::Unknown };
             return Self { resource: None, cause, policy_arn: None };
         };
-        // The reason stands last: what looks like one before it belongs to the resource.
+        // The reason comes last. What looks like one before it belongs to the resource.
         let (what, reason) = [BECAUSE_NO, EXPLICIT_DENY]
             .iter()
             .filter_map(|start| refused.rfind(start))
@@ -57,7 +55,7 @@ struct Reason<'a> {
 }
 
 impl<'a> Reason<'a> {
-    /// Reads the end of a message. None if it is no reason that AWS writes, whole or cut.
+    /// `None` if the end of a message is no reason that AWS writes, whole or cut.
     fn parse(text: &'a str) -> Option<Self> {
         match text.strip_prefix(BECAUSE_NO) {
             Some(missing) => Self::implicit(missing),

@@ -1,7 +1,7 @@
-//! From bytes to denials: what CloudTrail really writes, read leniently.
+//! From bytes to events: reads leniently what CloudTrail really writes.
 //!
-//! A record that is not a denial we watch is ignored; a record that should be one
-//! but cannot be understood is [`Malformed`], never skipped silently.
+//! A record about something else is ignored. One that should be a denial and cannot be
+//! understood is [`Malformed`], and never skipped silently.
 
 pub mod call;
 pub mod cause;

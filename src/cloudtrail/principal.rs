@@ -14,24 +14,17 @@ use crate::text::Text;
 /// Longest baseline key, in bytes. A longer one keeps its start and a digest.
 pub const MAX_KEY_BYTES: usize = 256;
 
-/// How a principal's kind is called in a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
-    /// An IAM role.
     Role,
     /// A person behind IAM Identity Center.
     Person,
-    /// An IAM user.
     User,
-    /// The account's root user.
     Root,
-    /// A federated user.
     Federated,
     /// A principal of another account.
     Account,
-    /// An AWS service.
     Service,
-    /// Anything else.
     Other,
 }
 
@@ -74,7 +67,6 @@ impl Principal {
         &self.account
     }
 
-    /// Its kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -89,19 +81,17 @@ impl Principal {
         self.id.as_ref()
     }
 
-    /// Its ARN; that of the role, not of the session, where the record names it.
+    /// Of a role that of the role, not of its session, where the record names it.
     pub fn arn(&self) -> Option<&Text> {
         self.arn.as_ref()
     }
 
-    /// Name to show.
     pub fn name(&self) -> &Text {
         &self.name
     }
 
-    /// The names by which a setting may mean this principal in that session: its ARN, the
-    /// ARN of a role's session, `service:` and a service's name; its key if it has none of
-    /// these.
+    /// The names by which a setting may mean this principal in that session: its ARN, the ARN of
+    /// a role's session, and `service:` with a service's name. Without any of these, its key.
     pub fn names(&self, session: Option<&Text>) -> Vec<String> {
         let mut names: Vec<String> = self.arn.iter().map(Text::to_string).collect();
         if self.kind == Kind::Service {
@@ -129,7 +119,7 @@ impl Principal {
             (Kind::Role, Some((role, _session))) if role.contains(":assumed-role/") => {
                 format!("{role}/*")
             }
-            // The caller chose this name: no reader should find a link in it.
+            // The caller chose this name, and no reader should find a link in it.
             (Kind::Federated | Kind::Other, _) => name.replace("://", "???").replace('.', "?"),
             _ => name,
         }
@@ -145,7 +135,7 @@ impl Principal {
         self.shown(&self.key)
     }
 
-    /// Whoever asks for a federated session names it.
+    /// A caller chooses the name of a federated session, so links in it are broken.
     fn shown<'a>(&self, text: &'a Text) -> Cow<'a, str> {
         match self.kind {
             Kind::Federated | Kind::Other => text.without_links(),

@@ -1,4 +1,4 @@
-//! One CloudTrail record, alone or in the wrapping it arrived in, and what it means.
+//! One CloudTrail record, alone or wrapped, and what it is about.
 
 use std::sync::Arc;
 
@@ -26,9 +26,9 @@ const ERROR_CODE_PREFIX: &str = "AccessDenied";
 /// `detail-type` of the EventBridge events that carry a record.
 pub const CLOUDTRAIL_DETAIL_TYPE: &str = "AWS API Call via CloudTrail";
 
-/// 2013-11-13, the day CloudTrail began: no event is older.
+/// 2013-11-13, the day on which CloudTrail began.
 const FIRST_EVENT_TIME: Timestamp = Timestamp::constant(1_384_300_800, 0);
-/// 2100-01-01 in epoch seconds. Fixed, not "now", so that the same input always gives the same
+/// 2100-01-01 in epoch seconds. A fixed bound, so that the same input always gives the same
 /// output.
 pub(crate) const LAST_EVENT_SECOND: i64 = 4_102_444_800;
 const LAST_EVENT_TIME: Timestamp = Timestamp::constant(LAST_EVENT_SECOND, 0);
@@ -94,12 +94,12 @@ impl Recorded {
 }
 
 impl Record<'_> {
-    /// Reads the JSON text of one record and says which denial it is, if any.
+    /// The denial in the JSON text of one record; `None` if it is another event.
     pub fn denial_in(json: &[u8]) -> Result<Option<Denial>, Malformed> {
         Self::read(json, |record| record.recorded(false)).map(Recorded::denial)
     }
 
-    /// Reads the JSON text of one record, and from it what `what` looks for.
+    /// Reads the JSON text of one record, and looks in it for `what`.
     ///
     /// What a caller typed into a secret id comes back in the record. If it left the text
     /// undecodable, the broken characters are replaced, so that nobody can hide a denial
@@ -130,7 +130,8 @@ impl Record<'_> {
         self.recorded(false).map(Recorded::denial)
     }
 
-    /// What this is or wraps. Secrets that were read are looked for only with `reads`.
+    /// What this is about, or the record in it. Only with `reads` are secrets looked for that
+    /// were read.
     pub(super) fn recorded(&self, reads: bool) -> Result<Recorded, Malformed> {
         if let Some(detail) = self.detail.get() {
             return match self.detail_type.text("detail-type")? {
@@ -153,7 +154,8 @@ impl Record<'_> {
         !self.recipient_account_id.is_absent()
     }
 
-    /// The same of a record by itself, `envelope_account` standing in for its own account.
+    /// The same without looking for a record in it. `envelope_account` stands in for a missing
+    /// account.
     pub(super) fn recorded_alone(
         &self,
         envelope_account: Option<&str>,
@@ -224,7 +226,7 @@ impl Record<'_> {
         })
     }
 
-    /// Minor versions add fields and change nothing; a new major one may.
+    /// A minor version only adds fields. A major one may change their meaning.
     fn check_version(&self) -> Result<(), Malformed> {
         match self.event_version.text_or_number("eventVersion")? {
             Some(version) if version.split('.').next() != Some("1") => Err(Malformed::Invalid {
@@ -261,8 +263,8 @@ impl Record<'_> {
             })
     }
 
-    /// The account whose secrets were asked for, 12 digits, or `unknown`. Exporters that
-    /// turn it into a number lose its leading zeros.
+    /// The account whose secrets were asked for: 12 digits, or `unknown`. Leading zeros are
+    /// restored, since exporters that turn it into a number lose them.
     fn account(
         &self,
         identity: &UserIdentity<'_>,

@@ -1,4 +1,4 @@
-//! Which secrets a call named, whatever spelling it used.
+//! The secrets that a call named, whatever the spelling.
 
 use crate::cloudtrail::secret_set::{Bucket, SecretSet};
 use crate::text::Text;
@@ -9,7 +9,7 @@ pub const MAX_NAME_BYTES: usize = 64;
 /// Letters and digits that Secrets Manager puts behind a name in its ARN.
 const SUFFIX_BYTES: usize = 6;
 
-/// One secret, its spellings folded to one name.
+/// One secret. All of its spellings fold to one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secret {
     bucket: Bucket,
@@ -29,8 +29,7 @@ impl Secret {
         })
     }
 
-    /// A secret as it was read before: its bucket, its name printable and bounded, and the
-    /// end of its ARN.
+    /// A secret from its parts as they were read before: the name printable and bounded.
     pub fn kept(bucket: Bucket, name: Text, suffix: Option<&str>) -> Self {
         Self { bucket, name, suffix: suffix.and_then(|s| s.as_bytes().try_into().ok()) }
     }
@@ -70,27 +69,23 @@ impl Secrets {
         Self(secrets.into())
     }
 
-    /// Each of them, in the order in which they were named.
+    /// In the order in which the call named them.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Secret> {
         self.0.iter()
     }
 
-    /// The buckets they fall into.
     pub fn buckets(&self) -> SecretSet {
         self.0.iter().map(|secret| secret.bucket).collect()
     }
 
-    /// The one named first.
     pub fn first(&self) -> Option<&Secret> {
         self.0.first()
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether the call named none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -102,12 +97,12 @@ impl FromIterator<Secret> for Secrets {
     }
 }
 
-/// Evidence slot of a call: that of its first secret.
+/// The evidence slot of a call is that of its first secret.
 pub(crate) fn slot(secrets: &Secrets, slots: usize) -> usize {
     secrets.first().map_or(0, |secret| usize::from(secret.bucket.number()) % slots)
 }
 
-/// The name in an id, and the random suffix behind it.
+/// The name in an id, and the random suffix of its ARN.
 fn fold(id: &str) -> (&str, Option<[u8; SUFFIX_BYTES]>) {
     const MARK: &str = ":secret:";
     let id = id.trim();

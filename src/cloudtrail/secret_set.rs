@@ -8,7 +8,6 @@ use std::fmt;
 
 use crate::sha256::sha256_start;
 
-/// Buckets that secrets fall into.
 pub const BUCKETS: u16 = 512;
 
 /// Bytes of a stored map.
@@ -16,7 +15,6 @@ pub const BYTES: usize = BUCKETS as usize / 8;
 
 const WORDS: usize = BUCKETS as usize / 64;
 
-/// One of the 512 buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bucket(u16);
 
@@ -27,12 +25,11 @@ impl Bucket {
         Self(u16::from_be_bytes(sha256_start(folded_name)) % BUCKETS)
     }
 
-    /// The bucket with this number, if there is one.
     pub fn from_number(number: u16) -> Option<Self> {
         (number < BUCKETS).then_some(Self(number))
     }
 
-    /// Its number, 0 to 511.
+    /// From 0 to 511.
     pub const fn number(self) -> u16 {
         self.0
     }
@@ -46,53 +43,44 @@ impl Bucket {
     }
 }
 
-/// A set of buckets.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct SecretSet([u64; WORDS]);
 
 impl SecretSet {
-    /// The set without a member.
     pub const EMPTY: Self = Self([0; WORDS]);
 
-    /// Adds one bucket.
     pub fn insert(&mut self, bucket: Bucket) {
         self.0[bucket.word()] |= bucket.bit();
     }
 
-    /// Whether the bucket is a member.
     pub fn contains(&self, bucket: Bucket) -> bool {
         self.0[bucket.word()] & bucket.bit() != 0
     }
 
-    /// Number of members.
     pub fn len(&self) -> u32 {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
 
-    /// Whether it has no member.
     pub fn is_empty(&self) -> bool {
         *self == Self::EMPTY
     }
 
-    /// Members of either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         self.zip(other, |a, b| a | b)
     }
 
-    /// Members of both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         self.zip(other, |a, b| a & b)
     }
 
-    /// Members of this set that are not in the other.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         self.zip(other, |a, b| a & !b)
     }
 
-    /// The members, in rising order.
+    /// In rising order.
     pub fn iter(&self) -> impl Iterator<Item = Bucket> + '_ {
         (0..BUCKETS).map(Bucket).filter(|bucket| self.contains(*bucket))
     }
@@ -106,7 +94,6 @@ impl SecretSet {
         bytes
     }
 
-    /// Reads the stored form.
     pub fn from_bytes(bytes: &[u8; BYTES]) -> Self {
         let mut set = Self::EMPTY;
         for (word, chunk) in set.0.iter_mut().zip(bytes.as_chunks::<8>().0) {
