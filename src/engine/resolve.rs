@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
+use super::outbox::Sent;
 use super::{Engine, EngineError, SentFindings};
 use crate::detection::Finding;
 use crate::detection::policy::MAX_AGE_SECONDS;
@@ -38,8 +39,8 @@ pub struct Resolved<P> {
 enum Checked {
     GoesOn,
     /// A finding of the principal waited.
-    SentFinding(Option<super::outbox::Sent>),
-    SentResolution(Box<Finding>, super::outbox::Sent),
+    SentFinding(Sent),
+    SentResolution(Box<Finding>, Sent),
 }
 
 impl<P: Sink> Engine<DynamoDbStore, P> {
@@ -67,9 +68,7 @@ impl<P: Sink> Engine<DynamoDbStore, P> {
             };
             match checked {
                 Ok(Checked::GoesOn) => continue,
-                Ok(Checked::SentFinding(sent)) => {
-                    sent.map(|sent| resolved.sent.record(sent)).unwrap_or_default();
-                }
+                Ok(Checked::SentFinding(sent)) => resolved.sent.record(sent),
                 Ok(Checked::SentResolution(finding, sent)) => {
                     resolved.sent.record(sent);
                     resolved.resolutions.push(*finding);
@@ -97,7 +96,8 @@ impl<P: Sink> Engine<DynamoDbStore, P> {
         {
             // The episode goes on. Whoever claimed the finding is about to send it, or died.
             return if outbox.is_leased_to(None, now) {
-                Ok(Checked::SentFinding(self.send_finding(stored, now).await?))
+                let sent = self.send_finding(stored, now).await?;
+                Ok(sent.map_or(Checked::GoesOn, Checked::SentFinding))
             } else {
                 Ok(Checked::GoesOn)
             };
