@@ -40,13 +40,13 @@ pub struct Environment {
 /// A variable that Lambda sets is missing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not set")]
-pub struct Unset(&'static str);
+pub struct MissingVariable(&'static str);
 
 impl Environment {
     /// Reads the environment through `variable`. An empty value counts as missing.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Unset> {
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MissingVariable> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let required = |name: &'static str| variable(name).ok_or(Unset(name));
+        let required = |name: &'static str| variable(name).ok_or(MissingVariable(name));
         let region = match variable("AWS_REGION") {
             Some(region) => region,
             None => required("AWS_DEFAULT_REGION")?,
