@@ -1,4 +1,5 @@
-//! Every rendering, recorded in snapshots that a person should read: they are the product.
+//! Every rendering of an alert, in snapshots that a person should read because alerts are the
+//! product.
 
 use rattle::alert::email::Email;
 use rattle::alert::machine::rattle::FindingLine;
@@ -200,7 +201,7 @@ fn an_alarm_has_one_name_for_each_principal_and_one_name_only() {
         assert!(of_one.iter().all(|finding| name(finding) == name(&of_one[0])));
     }
     let mut names: Vec<String> = goldens.chunks(3).map(|of_one| name(&of_one[0])).collect();
-    // Keys that look the same once their links are broken, or their spaces are gone.
+    // Keys that look the same once their links are broken or their spaces are removed.
     let of_identity = |identity: Value| {
         let mut record = record(MONDAY as f64, "e", &["s".to_owned()]);
         record["userIdentity"] = identity;
@@ -285,14 +286,14 @@ fn the_first_three_lines_say_it_all_in_72_columns() {
         let next = lines.iter().position(|line| *line == "WHAT NEXT").unwrap();
         assert!(next == 4, "{body}");
         for line in lines {
-            // Only a word that must stay in one piece to be copied may be longer.
+            // Only a word that must stay in one piece for copying may be longer.
             let longest = line.split_whitespace().map(str::len).max().unwrap_or(0);
             assert!(line.chars().count() <= 72 || longest >= 50, "{line}");
         }
     }
 }
 
-/// A finding of a job that was refused `secret` with this end of its message.
+/// A finding of a job that was denied `secret`, with this end of its message.
 fn low(secret: &str, tail: &str) -> Finding {
     let store = InMemory::new();
     let mut found = None;

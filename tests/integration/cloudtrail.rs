@@ -1,4 +1,4 @@
-//! What CloudTrail really writes.
+//! Records as CloudTrail really writes them.
 
 use std::fmt::Write as _;
 
@@ -32,7 +32,7 @@ fn error_of(record: &Value) -> String {
     parse(record).unwrap_err().to_string()
 }
 
-/// Every envelope of `events/`, as it is understood.
+/// Every envelope in `events/`, as the parser understands it.
 #[test]
 fn the_sample_envelopes() {
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Rules of the decision that no reference sequence pins down.
+//! Rules of the decision that no reference sequence covers.
 
 use rattle::cloudtrail::Delivery;
 use rattle::cloudtrail::secret_set::{Bucket, SecretSet};
@@ -9,7 +9,7 @@ use rattle::detection::{
 
 use crate::support::{MONDAY, denial, denial_of};
 
-/// A principal seen for 30 days, with nothing open.
+/// A principal seen for 30 days, without an open episode.
 fn quiet_state() -> PrincipalState {
     let mut state = PrincipalState::opened_by(&denial_of(MONDAY, "first", "prod/db"));
     state.first_window = Window::from_index(state.window.index() - 30 * 288);
@@ -26,7 +26,7 @@ fn decided(state: &PrincipalState, policy: &Policy) -> Decision {
     decide(state, &Assessment::of(state, policy), &denial, policy)
 }
 
-/// Decides on a delivery that names no secret, so that only denials are looked at.
+/// Decides on a delivery that names no secret, so that only denials are assessed.
 fn decided_on_denials(state: &PrincipalState, policy: &Policy) -> Decision {
     let denial = denial(MONDAY as f64, "any", &[]);
     decide(state, &Assessment::of(state, policy), &denial, policy)
@@ -88,7 +88,7 @@ fn growth_is_measured_in_what_was_not_yet_reported() {
     state.denials = [0, 1_040, 1_040];
     state.alerting.episodes[Signal::Denials] = episode(5, 1, 100);
     state.alerting.reported = Reported { hour: [50, 0], day: [50, 0] };
-    // 1,040 is more than ten times 100, the 990 that are new are not.
+    // The whole count, 1,040, is more than ten times 100; the 990 new denials are not.
     assert_eq!(decided_on_denials(&state, &Policy::default()).report, None);
     state.denials = [0, 1_050, 1_050];
     let decision = decided_on_denials(&state, &Policy::default());
@@ -167,7 +167,7 @@ fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_reported() {
     let mut state = quiet_state();
     state.new_in_day = 29;
     state.secrets = buckets(0..1);
-    // A baseline that is used to this: no score near the threshold.
+    // This baseline is used to such counts, so no score comes near the threshold.
     state.baselines[Signal::Secrets][Scale::Day].sum = 400.0;
     state.baselines[Signal::Secrets][Scale::Day].sum_of_squares = 12_000.0;
     state.alerting.reported = Reported { hour: [0, 0], day: [0, 29] };
@@ -189,7 +189,7 @@ fn the_row_with_the_highest_whole_score_is_tested_alone() {
     let assessment = Assessment::of(&state, &Policy::default());
     let [five_minutes, hour, day] = assessment.of_signal(Signal::Denials);
     assert!(hour.sigma() > five_minutes.sigma() && hour.sigma() > day.sigma());
-    // Sixty in 5 minutes and 5,000 in a day would be ten times 20, the hour's 100 are not.
+    // 60 in 5 minutes and 5,000 in a day would be ten times 20; the hour's 100 are not.
     assert_eq!(hour.unreported(), 100);
     assert_eq!(decided_on_denials(&state, &Policy::default()).report, None);
 }
@@ -201,7 +201,7 @@ fn a_duplicate_raises_the_alert_that_a_crash_swallowed() {
     let denials: Vec<_> =
         (0..5).map(|i| denial_of(MONDAY + i, &format!("e{i}"), &format!("s{i}"))).collect();
     for denial in &denials {
-        // Counted, and the process died before anything was decided.
+        // The denial was counted, and the process died before the decision.
         state.receive(&Delivery::on_time(denial), &policy);
     }
     let last = &denials[4];

@@ -1,5 +1,5 @@
-//! The DynamoDB store against a real DynamoDB API: the same states and the same findings
-//! as in memory, each denial counted once, in one request.
+//! The DynamoDB store against a real DynamoDB API: the states and findings are those of the memory
+//! store, and each denial is counted once, in one request.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -45,7 +45,7 @@ fn in_dynamodb(client: &Client, table: &str) -> Engine<DynamoDbStore, LeftToCall
     Engine::new(DynamoDbStore::new(client.clone(), table), LeftToCaller, settings())
 }
 
-/// Delivers to both stores and compares what each delivery led to, then the states.
+/// Delivers to both stores and compares the result of each delivery, then the states.
 async fn assert_parity(
     client: &Client,
     table: &str,
@@ -115,8 +115,8 @@ fn random_histories_end_in_the_same_state_with_the_same_findings() {
         .unwrap();
 }
 
-/// The model is the pure transition. Nothing is decided between two deliveries, so that
-/// reports are due when windows close, and waiting findings hold windows open.
+/// The model is the pure transition. No decision is made between deliveries, so that reports are
+/// due when windows close, and findings that wait to be sent keep windows open.
 #[test]
 fn whatever_is_delivered_the_table_holds_what_the_transition_gives() {
     let mut runner = TestRunner::new(Config { cases: 12, ..Config::default() });
@@ -130,7 +130,7 @@ fn whatever_is_delivered_the_table_holds_what_the_transition_gives() {
             run(async {
                 let store = DynamoDbStore::new(table(&name).await, name.as_str());
                 let mut model: HashMap<Text, StoredState> = HashMap::new();
-                // Every fifth comes twice.
+                // Every fifth denial is delivered twice.
                 let again = |i: usize| if i.is_multiple_of(5) { 2 } else { 1 };
                 let deliveries = deliveries.iter().enumerate();
                 for (denial, age) in deliveries.flat_map(|(i, one)| vec![one; again(i)]) {
@@ -158,7 +158,7 @@ fn a_flood_saturates_both_stores_alike() {
             let denial = denial_of(MONDAY + i / 2, &format!("e{i}"), &format!("s{i}"));
             (denial, SignedDuration::ZERO)
         };
-        // 300 in the first window, then the next one, then late ones and duplicates.
+        // 300 in the first window, then the next window, then late ones and duplicates.
         let flood = (0..300).map(at).chain((600..610).map(at)).chain((295..305).map(at));
         assert_parity(&client, "flood", flood).await;
     });
@@ -218,7 +218,7 @@ impl Sink for Mailbox {
     }
 }
 
-/// What many invocations at once did.
+/// The result of many concurrent invocations.
 struct Burst {
     outcomes: HashMap<&'static str, u32>,
     requests: u32,
@@ -226,10 +226,10 @@ struct Burst {
     stored: StoredState,
 }
 
-/// Delivers the denials through as many invocations at once, each with its own store.
+/// Delivers the denials through this many concurrent invocations, each with its own store.
 fn burst(name: &str, denials: Vec<Denial>, invocations: usize) -> Burst {
     let key = denials[0].principal().key().clone();
-    // They arrive at once: nobody takes a finding for one that was left behind.
+    // All arrive at the same time, so that no lease expires.
     let now = denials.iter().map(Denial::time).max().unwrap();
     run(async {
         let client = table(name).await;
@@ -333,8 +333,8 @@ fn every_state_reads_back_bit_for_bit() {
         .unwrap();
 }
 
-/// As DynamoDB counts it: names and values in UTF-8, numbers about a byte for two digits,
-/// 3 bytes for a list or map and one for each member.
+/// The size as DynamoDB counts it: UTF-8 bytes for names and text, about a byte for two digits of a
+/// number, 3 bytes for a list or map and one for each of its members.
 pub fn size(item: &item::Item) -> usize {
     fn of(value: &AttributeValue) -> usize {
         match value {
@@ -413,7 +413,7 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
         let handle = async |t: i64| engine.handle(&Delivery::on_time(&at(t))).await.unwrap();
         handle(0).await;
         let key = at(0).principal().key().clone();
-        // Without a new version, as someone in a hurry would do it.
+        // Leaves `version` as it is, as someone in a hurry would.
         client
             .update_item()
             .table_name("mute")
@@ -490,7 +490,7 @@ fn every_expression_passes_a_strict_parser() {
         assert_eq!(store.due_episodes(now, 1).await.unwrap(), []);
         let week = Week::holding(MONDAY);
         assert_eq!(store.weekly_digest(week).await.unwrap(), WeeklyDigest::of(week));
-        // It is strict indeed.
+        // Confirms that the emulator is strict.
         for wrong in ["ADD #version", "SET #version = :one ADD #version :one", "SET a = = :one"] {
             let code = refusal(&client, wrong, None).await;
             assert_eq!(code.as_deref(), Some("ValidationException"), "{wrong}");
@@ -498,7 +498,7 @@ fn every_expression_passes_a_strict_parser() {
     });
 }
 
-/// Why the expressions are refused, a condition that does not hold not counted.
+/// Why the expressions are refused. A condition that does not hold is not a refusal.
 async fn refusal(client: &Client, update: &str, condition: Option<&str>) -> Option<String> {
     let mut request = client
         .update_item()
@@ -554,14 +554,14 @@ fn a_finding_left_behind_is_sent_by_the_next_delivery_and_once() {
         let key = fifth.principal().key();
         let pending = working.store().read(key).await.unwrap().unwrap().outbox.unwrap();
 
-        // Another delivery within a minute leaves it to the one that claimed it.
+        // Within a minute another delivery leaves the finding to the one that claimed it.
         let soon = at(5);
         working.handle(&Delivery::on_time(&soon)).await.unwrap();
         assert!(mailbox.0.borrow().is_empty());
-        // The same event again sends it.
+        // A repeated delivery of the same event sends it.
         working.handle(&Delivery { denial: &fifth, arrived: soon.time() }).await.unwrap();
         assert_eq!(mailbox.0.borrow()[..], [pending.finding]);
-        // And nothing is left.
+        // Nothing is left to send.
         let later = at(70);
         working.handle(&Delivery::on_time(&later)).await.unwrap();
         assert_eq!(mailbox.0.borrow().len(), 1);
@@ -582,7 +582,7 @@ fn a_second_finding_waits_until_the_first_is_sent_and_neither_is_lost() {
         for i in 0..5 {
             let _ = refusing.handle(&Delivery::on_time(&at(i))).await;
         }
-        // The fifth claimed, and its sender is still at it.
+        // The fifth delivery claimed a finding and is still sending it.
         let mut waiting = Vec::new();
         for i in 5..60 {
             if let Err(failed) = handle(i).await {
@@ -633,7 +633,7 @@ fn the_storm_guard_counts_each_finding_once_however_often_it_is_tried() {
             ("a", MONDAY, Admission::Send),
             ("c", MONDAY, Admission::AnnounceStorm),
             ("d", MONDAY, Admission::HoldBack),
-            // the announcement failed and is tried again
+            // The announcement failed and is retried.
             ("c", MONDAY, Admission::AnnounceStorm),
             ("b", MONDAY, Admission::Send),
             ("d", MONDAY + 3600, Admission::Send),
@@ -655,8 +655,8 @@ fn a_finding_that_waits_for_a_delivery_is_sent_even_in_a_saturated_window() {
         let working = Engine::new(store(), mailbox.clone(), settings());
         let at = |i: i64| denial_of(MONDAY + i / 10, &format!("e{i}"), &format!("s{i}"));
         let sent = || mailbox.0.borrow().len();
-        // An enumeration is reported at 5 secrets, at 50 denials and at 50 secrets; the last
-        // of these stays unsent. There is no further report below 500.
+        // An enumeration is reported at 5 secrets, at 50 denials and at 50 secrets. The last of
+        // these stays unsent, and no further report is due below 500.
         let mut claimer = None;
         for i in 0..260 {
             let detector_refuses = sent() == 2 && claimer.is_none();
@@ -678,7 +678,7 @@ fn a_finding_that_waits_for_a_delivery_is_sent_even_in_a_saturated_window() {
             (Outcome::Duplicate, 1)
         );
         assert_eq!(sent(), 3);
-        // Further denials of the window cost nothing.
+        // Further denials of the window cost no request.
         working.store().take_usage();
         let flood = working.handle(&Delivery::on_time(&at(261))).await.unwrap();
         assert_eq!(flood.outcome, Outcome::WindowFull);
@@ -707,7 +707,7 @@ fn a_flood_asks_once_in_five_seconds_whether_its_window_is_still_the_open_one() 
         flood(0, 256, start).await;
         assert_eq!(flood(300, 500, start + 4 * second).await, (Outcome::WindowFull, 0));
         assert_eq!(flood(900, 100, start + 5 * second).await, (Outcome::WindowFull, 1));
-        // Another process opens the next window: a late denial counts there.
+        // Another process opens the next window, and a late denial is counted in it.
         let next = denial_of(MONDAY + 300, "next", "prod/db");
         other.handle(&Delivery { denial: &next, arrived: start }).await.unwrap();
         assert_eq!(flood(1_100, 1, start + 9 * second).await, (Outcome::WindowFull, 0));
@@ -715,7 +715,7 @@ fn a_flood_asks_once_in_five_seconds_whether_its_window_is_still_the_open_one() 
     });
 }
 
-/// A topic that takes nothing.
+/// A topic that refuses every message.
 pub struct Refusing;
 
 impl Sink for Refusing {

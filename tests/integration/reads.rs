@@ -1,4 +1,4 @@
-//! Denied, then let in: one alert with what was read, and no cost for everybody else.
+//! Access after denial: one alert that lists what was read, at no cost for other principals.
 
 use rattle::alert::title::title;
 use rattle::cloudtrail::{Delivery, Event, SecretRead};
@@ -17,7 +17,7 @@ use crate::dynamodb::{Mailbox, Refusing, run, settings};
 use crate::episodes::{Function, at};
 use crate::support::{MONDAY, denial_of, envelope, record};
 
-/// A read by the role that the denials are of.
+/// A read by the role that the denials are about.
 fn read(time: i64, id: &str, secret: &str) -> SecretRead {
     match Event::read(&event(time, id, secret).to_string(), true) {
         Ok(Event::Read(read)) => read,
@@ -61,7 +61,7 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         assert_eq!((reads.denied, reads.first, reads.last), (12, MONDAY + 100, MONDAY + 100));
         assert_eq!(reads.secrets.iter().map(Text::as_str).collect::<Vec<_>>(), ["prod/payments"]);
 
-        // The same event, a further one, and a finding of further denials change nothing of it.
+        // The same event, another read and a finding of further denials do not change this alert.
         let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCdEf";
         for (id, secret) in [("r1", "prod/payments"), ("r2", arn), ("r3", "prod/payments")] {
             let again = function.read(110, id, secret).await;
@@ -74,7 +74,7 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         let told = function.told();
         assert_eq!(told.iter().filter(|finding| finding.reads.is_some()).count(), 1);
 
-        // An invocation that saw the episode before all that has nothing to tell either.
+        // An invocation that saw the episode before all of this reports nothing either.
         let store = function.engine.store();
         let episode = store.episode(finding.principal.principal.key()).await.unwrap();
         let stale = Outbox {
@@ -92,7 +92,7 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         assert!(title(end).ends_with(", then read 2 by role ci-deploy"), "{}", title(end));
         assert_eq!(end.severity, Severity::High);
 
-        // It is over: what is read later is nobody's business.
+        // The episode is over, so later reads are not watched.
         assert!(matches!(
             function.read(3 * 3_600, "r5", "prod/payments").await,
             HandledRead::Unwatched

@@ -1,4 +1,4 @@
-//! Settings as they are read: defaults, forms of a value, and all faults at once.
+//! Reading of settings: defaults, forms of a value, and all faults reported together.
 
 use rattle::detection::Policy;
 use rattle::settings::{Faults, SETTINGS, Settings};

@@ -1,7 +1,7 @@
-//! The table of settings in README.md is made from the settings.
+//! The table of settings in README.md is generated from the settings.
 //!
-//! After a change of a setting, `RATTLE_TEST_BLESS=1 cargo test settings_table` writes the
-//! table anew. `tests/emulator/test_template.py` reads it, and compares template.yaml with it.
+//! After a setting has changed, `RATTLE_TEST_BLESS=1 cargo test settings_table` writes the table
+//! again. `tests/emulator/test_template.py` compares template.yaml with it.
 
 use rattle::settings::{SETTINGS, Setting};
 

@@ -1,4 +1,4 @@
-//! `rattle explain`, `sweep` and `check`: as they are used, and against the replay.
+//! `rattle explain`, `sweep` and `check`, run as a user runs them and compared with the replay.
 
 use serde_json::Value;
 
@@ -38,8 +38,8 @@ fn a_receipt_reads_as_recorded() {
     }
 }
 
-/// Each finding, and deliveries that raised none, against the decisions of the replay: the
-/// same numbers, to the last digit that is printed.
+/// Compares explanations with the replay's decisions, down to the last printed digit: of each
+/// finding, and of some deliveries that raised none.
 #[test]
 fn a_receipt_has_the_numbers_of_the_replay() {
     let lines = replayed(&[TRACES]);
@@ -79,13 +79,13 @@ fn assert_same(receipt: &Value, decision: &Value) {
     let rows = receipt["rows"].as_array().unwrap();
     for (row, assessed) in rows.iter().zip(decision["assessments"].as_array().unwrap()) {
         for field in ["signal", "scale", "observed", "mean", "sd", "sigma"] {
-            // As text: not one bit may differ.
+            // Printed numbers must be exactly equal, so the text is compared.
             assert_eq!(row[field].to_string(), assessed[field].to_string(), "{field}");
         }
     }
 }
 
-/// What a receipt says would have turned the decision, turns it in a replay.
+/// A change that `explain` says would have turned the decision does turn it in a replay.
 #[test]
 fn a_threshold_that_would_have_kept_it_silent_does() {
     let trace = "events/traces/attack-slow.jsonl";
@@ -104,7 +104,7 @@ fn a_threshold_that_would_have_kept_it_silent_does() {
     };
     assert!(!same_moment(threshold), "silent at {threshold}");
     assert!(same_moment(threshold - 0.1), "not silent a tenth below");
-    // Its five secrets are the floor: with fewer it is silent.
+    // Five secrets are the floor: one fewer raises no finding.
     assert_eq!(receipt["turned"][1]["events"], 1);
 }
 
@@ -150,8 +150,8 @@ fn a_sweep_reads_as_recorded_on_any_number_of_threads() {
     insta::assert_snapshot!("sweep without a way", none);
 }
 
-/// The settings that it prints, replayed, give the findings that it printed; a tenth lower
-/// they are too many.
+/// The recommended settings give exactly the findings that the sweep printed; thresholds a tenth
+/// lower give too many.
 #[test]
 fn the_choice_of_a_sweep_is_what_a_replay_finds_at_it() {
     let text = stdout(&rattle(&["sweep", "--budget", "2/week", TRACES], b""));
@@ -274,7 +274,7 @@ fn check_follows_the_template_to_the_variables_of_the_function() {
     assert!(text.contains("RATTLE_IGNORE               a,b\n"), "{text}");
 }
 
-/// The commands under `Examples` of each help text, run as they stand.
+/// Runs each command under `Examples` in every help text exactly as it is written there.
 #[test]
 fn every_example_of_a_help_text_runs() {
     let mut run = 0;
@@ -282,7 +282,7 @@ fn every_example_of_a_help_text_runs() {
         let help = stdout(&rattle(&[command, "--help"], b""));
         let (_, examples) = help.split_once("Example").unwrap();
         for line in examples.lines().filter_map(|line| line.trim().strip_prefix("rattle ")) {
-            // What the reader has to have: a file of variables, a place for the page.
+            // Provides what the examples assume: a file of variables and a place for the page.
             let folder = TemporaryFolder::new("examples");
             let file = folder.write("rattle.env", "RATTLE_TABLE_NAME=rattle\nRATTLE_TOPIC_ARN=arn:aws:sns:eu-west-1:111122223333:rattle\n");
             let page = folder.path().join("report.html");
@@ -302,7 +302,7 @@ fn every_example_of_a_help_text_runs() {
 fn a_report_is_one_page_of_which_the_text_is_as_recorded() {
     let page = stdout(&rattle(&["report", TRACES, "-o", "-"], b""));
     assert_eq!(stdout(&rattle(&["report", TRACES, "-o", "-", "--threads=1"], b"")), page);
-    // Without style and charts: what a reader reads.
+    // Without styles and charts, which leaves the text of the page.
     let mut text = String::new();
     let mut rest = page.as_str();
     for (begin, end) in
@@ -321,7 +321,7 @@ fn a_report_is_one_page_of_which_the_text_is_as_recorded() {
     insta::assert_snapshot!("report of all traces", plain);
 }
 
-/// What a caller chose ends up as text, whatever it is.
+/// Text that a caller chose is escaped on the page.
 #[test]
 fn nothing_that_a_caller_chose_is_markup_in_a_report() {
     use crate::support::{MONDAY, record};

@@ -1,4 +1,4 @@
-//! The reference values of an independent implementation.
+//! Reference values from an independent implementation.
 
 use jiff::SignedDuration;
 use rattle::detection::baseline::Baseline;
@@ -41,8 +41,8 @@ fn every_tail_has_its_score() {
     }
 }
 
-/// 408 points over the whole range: counts 1 to 80,000, means 1e-8 to 80,000, dispersions
-/// 1.1 to 1e5, computed at 60 digits by `data/tail_reference.py`.
+/// 408 points over the whole range: counts from 1 to 80,000, means from 1e-8 to 80,000 and
+/// dispersions from 1.1 to 1e5, computed with 60 digits by `data/tail_reference.py`.
 #[test]
 fn the_score_holds_over_its_whole_range() {
     let text = std::fs::read(project_file("tests/integration/data/tail_reference.json")).unwrap();

@@ -1,5 +1,5 @@
-//! What must be true of the ends of episodes: whoever was told of one is told of its end,
-//! not before it is over, and of what it came to. And of the digest: what was not sent is in it.
+//! What must be true of resolutions: each reported episode is resolved, not before it is over, and
+//! with its true totals. Also checks that the weekly digest lists every finding that was not sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::oracle::{Claimed, Principal};
 use super::schedule::Schedule;
 
-/// The ends that were claimed, by their ids, and the order of messages.
+/// The claimed resolutions by their ids, and the order of messages.
 #[derive(Default)]
 pub struct Ends {
     claimed: BTreeMap<String, Finding>,
@@ -23,7 +23,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// An end is claimed. Gives what is wrong with that.
+    /// A resolution is claimed. Returns what is wrong with it.
     pub fn claim(
         &mut self,
         key: &str,
@@ -51,7 +51,7 @@ impl Ends {
         (!is_true && again.is_none()).then(|| format!("{key}: no such end: {finding:?}"))
     }
 
-    /// A message about a principal is published. Gives what is wrong with it.
+    /// A message about a principal is published. Returns what is wrong with it.
     pub fn publish(&mut self, key: &str, told: &Value, body: &str) -> Option<String> {
         self.messages += 1;
         if told["status"] != Status::Resolved.name() {
@@ -66,7 +66,7 @@ impl Ends {
         }
     }
 
-    /// The principals that were told of last, and of no end since.
+    /// Principals whose last report was not followed by a resolution.
     pub fn missing(&self) -> impl Iterator<Item = String> {
         self.last_alarm
             .iter()
@@ -75,7 +75,8 @@ impl Ends {
     }
 }
 
-/// The digest lists what was not sent, and what is low: what is wrong with that.
+/// The weekly digest must list each finding that was not sent or is low. Returns what is wrong with
+/// it.
 pub fn unlisted(
     schedule: &Schedule,
     principals: &BTreeMap<String, Principal>,

@@ -1,6 +1,5 @@
-//! What must be true of a schedule after it: the pure core, folded over the writes in the
-//! order in which they were applied, says what the items, the findings and the messages
-//! must be.
+//! What must be true after a schedule. The pure core, folded over the writes in the order in which
+//! they were applied, gives the expected items, findings and messages.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -23,30 +22,30 @@ use super::schedule::Schedule;
 use super::transport::{Applied, Step};
 use crate::support::aged;
 
-/// An age past which a denial is no part of a burst.
+/// A denial older than this on arrival is not part of a burst.
 const OLD: SignedDuration = SignedDuration::from_hours(1);
 
-/// What a schedule came to.
+/// The result of a schedule.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     pub denials: u64,
-    /// Denials whose write was applied twice, though the item held their id.
+    /// Denials whose write was applied twice, although the item held their id.
     pub doubles: u64,
-    /// Denials counted again after two newer windows of their principal had been opened:
-    /// the item no longer held their id.
+    /// Denials counted again after their principal had opened two newer windows, when the item no
+    /// longer held their id.
     pub forgotten: u64,
     pub findings: u64,
     pub held_back: u64,
     pub messages: u64,
-    /// Of these, the ones that tell the end of an episode.
+    /// How many of the messages are resolutions.
     pub ends: u64,
-    /// Findings that nobody was told of.
+    /// Findings that were never reported.
     pub lost: u64,
     /// Everything that is wrong.
     pub faults: Vec<String>,
 }
 
-/// Judges a schedule by what was applied, and by the items that were there at its end.
+/// Judges a schedule by the applied writes and by the items at its end.
 pub fn judge(schedule: &Schedule, applied: &[Applied], items: &[Item]) -> Verdict {
     let mut oracle = Oracle {
         events: schedule.events.iter().map(|e| (e.denial.digest(), &e.denial)).collect(),
@@ -75,14 +74,14 @@ struct Oracle<'a> {
 #[derive(Default)]
 pub struct Principal {
     stored: Option<StoredState>,
-    /// States since the last claim and the last opening of a window: what an invocation
-    /// that claims now may have seen.
+    /// States since the last claim or the last new window: those that an invocation that claims now
+    /// may have seen.
     seen: Vec<PrincipalState>,
-    /// Every state there was.
+    /// Every state so far.
     pub ever: Vec<PrincipalState>,
     counted: BTreeMap<EventDigest, u32>,
     pub claims: BTreeMap<u64, Claimed>,
-    /// Whether a window was held open for a newer denial.
+    /// Whether a window stayed open although a newer denial arrived.
     held: bool,
 }
 
@@ -134,7 +133,7 @@ impl<'a> Oracle<'a> {
                 let digest = digest(&values[":digest"]);
                 let age = if values[":recent"]["N"] == "1" { SignedDuration::ZERO } else { OLD };
                 let denial = self.events[&digest];
-                // A window in which a finding waits may stay open for what is newer.
+                // A window stays open for newer denials while its finding waits to be sent.
                 let is_newer = Window::containing(denial.time()) > kept.state.window;
                 principal.held |= is_newer;
                 if is_newer && kept.outbox.is_none() {
@@ -174,7 +173,7 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// A claim is what the core decides on some state since the last one.
+    /// The core must make this claim on some state since the last one.
     fn claim(&mut self, key: &str, principal: &mut Principal, pending: Outbox) {
         let denial = self.events[&pending.owner.unwrap()];
         let decided = principal.seen.iter().rev().find_map(|state| {
@@ -280,7 +279,7 @@ impl<'a> Oracle<'a> {
         self.principals.insert(key, principal);
     }
 
-    /// The write that opens a window claims what was due in the one before.
+    /// The write that opens a window also claims the report that was due in the window before.
     fn claim_at_close(
         &mut self,
         key: &str,
@@ -311,8 +310,8 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// The denial of the open window whose delivery would now raise a report. The last one
-    /// that named a new secret decides about both signals; the others saw no more.
+    /// The denial of the open window whose delivery would now raise a report. The last one that
+    /// named a new secret decides about both signals, because the others saw no more than it did.
     fn due(&self, state: &PrincipalState) -> Option<&'a Denial> {
         let known = state.known_secrets();
         let is_new = |denial: &&Denial| !denial.secrets().buckets().difference(&known).is_empty();
@@ -431,7 +430,7 @@ impl<'a> Oracle<'a> {
         self.compare_with_the_set(key, principal, &kept.state, again);
     }
 
-    /// What needs no order: the set of distinct events alone.
+    /// Checks that need no order, only the set of distinct events.
     fn compare_with_the_set(
         &mut self,
         key: &str,

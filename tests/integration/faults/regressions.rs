@@ -1,4 +1,4 @@
-//! What schedules of faults found once, each by itself.
+//! Faults that random schedules once found, each as a test of its own.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -26,7 +26,7 @@ fn denial(after: i64, id: &str, secrets: std::ops::Range<u32>) -> Denial {
     event(MONDAY + after, id, 0, &secrets).denial
 }
 
-/// Counts a denial, and ends before anything is decided on it.
+/// Counts a denial and stops before the decision.
 async fn count(store: &DynamoDbStore, denial: &Denial) -> Received {
     let policy = Policy::default();
     store.receive(&Delivery::on_time(denial), &policy).await.unwrap()
@@ -140,7 +140,8 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
         store.record_hit(&kept, &noted).await.unwrap();
         claim(&kept).await;
 
-        // Claimed by the denial that closes the window, sent, and closed once more.
+        // The denial that closes the window claims the finding; it is sent, and the window is
+        // closed again.
         let closed = count(&store, &denial(301, "closing", 0..1)).await.stored;
         let closed = store.confirm(&closed, Disposition::Published).await.unwrap();
         count(&store, &denial(601, "closing-again", 0..1)).await;
@@ -148,7 +149,7 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
     });
 }
 
-/// Takes alerts, but the first announcement of a storm fails.
+/// Accepts alerts, but refuses the first announcement of a storm.
 #[derive(Clone, Default)]
 struct Faltering {
     has_failed: Rc<Cell<bool>>,
@@ -185,8 +186,8 @@ fn a_storm_is_announced_even_if_that_succeeds_only_in_the_next_hour() {
         let sink = Faltering::default();
         let engine = Engine::new(store, sink.clone(), settings);
         let mut announcer = None;
-        // Three users enumerate: the first is told of, the second has to announce the storm
-        // and cannot, the third is held back.
+        // Three users enumerate. The first is reported, the second has to announce the storm and
+        // fails, and the third is held back.
         for user in 0..3 {
             for number in 0..5 {
                 let secret = format!("prod/{number}");
