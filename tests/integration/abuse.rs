@@ -77,11 +77,11 @@ fn ten_thousand_fresh_session_names_of_a_role_are_one_baseline() {
         }
         assert_eq!(engine.store().len(), 1);
         let key = Text::new("111122223333#AROAEXAMPLECIDEPLOY01", 256);
-        assert_eq!(keys, BTreeSet::from([key.to_string()]), "all findings are about the role");
-        let kept = engine.store().stored(&key).unwrap();
+        assert_eq!(keys, BTreeSet::from([key.to_string()]), "all findings name the role");
+        let stored = engine.store().stored(&key).unwrap();
         // 33 full windows of 300 seconds with 256 denials each, and the window that is open.
-        assert_eq!(kept.state.denials[2], 33 * 256 + 100);
-        assert!(crate::dynamodb::size(&encode::encode(&kept)) <= MAX_ITEM_BYTES);
+        assert_eq!(stored.state.denials[2], 33 * 256 + 100);
+        assert!(crate::dynamodb::size(&encode::encode(&stored)) <= MAX_ITEM_BYTES);
     });
 }
 
@@ -121,9 +121,9 @@ fn any_number_of_principals_leave_items_that_expire_and_a_small_process() {
                 most = most.max(held_states(engine.store()));
             }
         }
-        assert!((1..=512).contains(&most), "{most} states are remembered");
+        assert!((1..=512).contains(&most), "{most} states are held");
     });
-    assert_eq!(*puts.lock().unwrap(), PRINCIPALS, "one item for each");
+    assert_eq!(*puts.lock().unwrap(), PRINCIPALS, "one item for each principal");
     assert!(faults.lock().unwrap().is_empty(), "without expiry: {:?}", faults.lock().unwrap());
 }
 
@@ -161,7 +161,7 @@ impl Sink for Counting {
     }
 
     async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), Infallible> {
-        unreachable!("no digest is asked for")
+        unreachable!("no weekly digest is sent")
     }
 
     async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), Infallible> {
@@ -192,7 +192,7 @@ fn a_hundred_thousand_enumerations_send_the_hours_limit_and_one_word_about_the_r
         let limit = settings().max_alerts_per_hour;
         assert_eq!((findings, engine.store().len()), (PRINCIPALS, PRINCIPALS as usize));
         assert_eq!((sent.alerts.get(), sent.storms.get()), (limit, 1));
-        assert_eq!(held_back, PRINCIPALS - limit, "each is recorded");
+        assert_eq!(held_back, PRINCIPALS - limit, "each finding is recorded");
     });
 }
 
@@ -261,14 +261,14 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
         let denial = parse(&record(MONDAY as f64, "e", &secrets)).unwrap().unwrap();
         let handled = engine.handle(&Delivery::on_time(&denial)).await.unwrap();
         let finding = handled.finding.unwrap();
-        let mut kept = engine.store().stored(denial.principal().key()).unwrap();
-        kept.outbox = Some(Outbox {
+        let mut original = engine.store().stored(denial.principal().key()).unwrap();
+        original.outbox = Some(Outbox {
             finding: finding.clone(),
             owner: Some(denial.digest()),
             leased_at: MONDAY,
         });
-        let good = encode::encode(&kept);
-        assert_eq!(decode::decode(&good).unwrap(), kept);
+        let good = encode::encode(&original);
+        assert_eq!(decode::decode(&good).unwrap(), original);
 
         // A window outside the times of events would overflow in every calculation.
         for (attribute, index) in [
@@ -296,12 +296,12 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
             let corrupt = waiting("/id", value).unwrap_err();
             assert_eq!(corrupt.what, "holds a finding that cannot be read");
             for line in ["/title", "/explanation"] {
-                assert_eq!(waiting(line, value).unwrap(), kept, "{line} is not read");
+                assert_eq!(waiting(line, value).unwrap(), original, "{line} is not read");
             }
         }
         for text in ["/principal/principal/name", "/principal/session", "/evidence/0/secret"] {
-            let kept = waiting(text, &"x\n".repeat(4 << 10)).unwrap();
-            assert_body(&Email::about(&kept.outbox.unwrap().finding, &Deployment::default()).body);
+            let read = waiting(text, &"x\n".repeat(4 << 10)).unwrap();
+            assert_body(&Email::about(&read.outbox.unwrap().finding, &Deployment::default()).body);
         }
     });
 }
@@ -335,7 +335,11 @@ fn an_event_of_tomorrow_or_of_years_ago_moves_no_window() {
             for name in ["window", "first_window", "n_5m", "base", "expires_at"] {
                 assert_eq!(after[name], before[name], "{name}, {behind} s behind");
             }
-            assert_eq!(number(&after, "n_1d"), 2 + i64::try_from(i).unwrap(), "it counts as late");
+            assert_eq!(
+                number(&after, "n_1d"),
+                2 + i64::try_from(i).unwrap(),
+                "the denial counts as late"
+            );
         }
         assert!(topic.take().is_empty());
     });
@@ -378,7 +382,7 @@ fn a_flood_of_one_principal_stops_writing_at_the_cap() {
         }
         let item = get(&client, "one-flood", key).await.unwrap();
         assert_eq!(number(&item, "n_1d"), 256);
-        assert_eq!(number(&item, "version"), writes, "nothing is written past the cap");
+        assert_eq!(number(&item, "version"), writes, "nothing is written beyond the cap");
         // Each denial up to the cap, and claim and confirmation of the few findings.
         assert!((256..=256 + 10).contains(&writes), "{writes} writes");
     });
@@ -473,7 +477,7 @@ fn an_event_of_another_account_counts_for_that_account_alone_and_says_so() {
         let own = get(&client, "accounts", "111122223333#AROAEXAMPLECIDEPLOY01").await.unwrap();
         let other = get(&client, "accounts", "444455556666#AROAEXAMPLECIDEPLOY01").await.unwrap();
         assert_eq!((number(&own, "n_1d"), number(&other, "n_1d")), (1, 5));
-        let [message] = &topic.take()[..] else { panic!("one alert") };
+        let [message] = &topic.take()[..] else { panic!("expected one alert") };
         let bodies: BTreeMap<String, String> = serde_json::from_str(&message["Message"]).unwrap();
         let finding: Value = serde_json::from_str(&bodies["sqs"]).unwrap();
         assert_eq!(finding["account"], "444455556666");
@@ -510,7 +514,7 @@ fn an_event_from_elsewhere_is_rejected_and_one_about_something_else_is_ignored()
         assert_eq!(
             scan(&client, "elsewhere").await.len(),
             1,
-            "the same without a change is counted"
+            "without the change the same event is counted"
         );
     });
 }

@@ -87,7 +87,7 @@ fn goldens() -> Vec<Finding> {
 }
 
 /// The access after denial that follows a finding.
-pub fn let_in(finding: &Finding) -> Finding {
+pub fn access_after_denial(finding: &Finding) -> Finding {
     let secrets = ["prod/orders/db", "prod/payments/api-key"].map(|name| Text::new(name, 64));
     let (first, last) = (finding.last_denial + 95, finding.last_denial + 140);
     let reads = Reads { denied: 51, read: 2, secrets: secrets.into(), first, last };
@@ -158,7 +158,10 @@ fn every_rendering_of_every_status_and_severity_is_as_recorded() {
             }
         }
         for (name, rendering) in RENDERINGS {
-            insta::assert_snapshot!(format!("{name}-let_in-high"), rendering(&let_in(&goldens[0])));
+            insta::assert_snapshot!(
+                format!("{name}-let_in-high"),
+                rendering(&access_after_denial(&goldens[0]))
+            );
         }
         let finding = &goldens[0];
         let Email { subject, body } = storm::email(finding, 60, &deployment());
@@ -240,7 +243,11 @@ fn the_end_of_an_episode_has_its_highest_severity() {
     let resolved = Finding::resolved(&last, totals);
     assert_eq!((resolved.severity, resolved.status), (Severity::High, Status::Resolved));
     assert_eq!(resolved.last_denial, totals.last_denial);
-    assert_eq!(Finding::resolved(&last, totals).id, resolved.id, "computed, never random");
+    assert_eq!(
+        Finding::resolved(&last, totals).id,
+        resolved.id,
+        "the id is computed, never random"
+    );
     assert_ne!(resolved.id, last.id);
 }
 

@@ -53,7 +53,7 @@ fn of_two_rows_at_the_highest_score_there_is_the_shorter_is_reported() {
         let assessment = Assessment::of(&state, &Policy::default());
         assessment.rows().iter().find(|row| row.axis == axis).unwrap().sigma()
     };
-    assert_eq!((sigma(Scale::Hour), sigma(Scale::Day)), (37.0, 37.0), "a tie");
+    assert_eq!((sigma(Scale::Hour), sigma(Scale::Day)), (37.0, 37.0), "the two scores are equal");
     let decision = decided_on_denials(&state, &Policy::default());
     assert_eq!(reported(&decision), Some((Signal::Denials, Scale::Hour, 30_000)));
 }
@@ -77,7 +77,7 @@ fn an_episode_is_reported_again_at_exactly_288_windows_and_not_before() {
         let decision = decided(&state, &Policy::default());
         assert_eq!(decision.report.is_some(), reports, "{windows_ago} windows");
         if let Some(report) = decision.report {
-            assert!(report.continues, "it is an update");
+            assert!(report.continues, "the report is an update");
         }
     }
 }
@@ -94,7 +94,7 @@ fn growth_is_measured_in_what_was_not_yet_reported() {
     let decision = decided_on_denials(&state, &Policy::default());
     assert_eq!(reported(&decision), Some((Signal::Denials, Scale::Hour, 1_050)), "the whole count");
     let denials = decision.alerting.episodes[Signal::Denials];
-    assert_eq!(denials.alert_count, 1_000, "and what was new of it is kept");
+    assert_eq!(denials.alert_count, 1_000, "and its new part is stored");
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn a_report_of_secrets_also_covers_the_denials_that_came_with_it() {
     assert_eq!(reported(&decision), Some((Signal::Secrets, Scale::FiveMinutes, 12)));
     let [denials, secrets] = decision.alerting.episodes;
     assert_eq!(secrets.alert_count, 12);
-    assert_eq!(denials.alert_count, 12, "those of the same scale, nothing taken off");
+    assert_eq!(denials.alert_count, 12, "the denials of the same scale, without a deduction");
     assert_eq!(denials.alert_window, Some(state.window));
-    assert_eq!(denials.hit_window, Some(state.window), "60 in the hour are a hit of their own");
+    assert_eq!(denials.hit_window, Some(state.window), "60 in the hour are a hit by themselves");
     assert_eq!(
         decision.alerting.reported,
         Reported { hour: [60, 12], day: [70, 12] },
@@ -126,7 +126,7 @@ fn a_report_of_secrets_does_not_make_a_hit_of_denials_that_are_none() {
     assert!(decision.report.is_some());
     let denials = decision.alerting.episodes[Signal::Denials];
     assert_eq!(denials.hit_window, None);
-    assert_eq!(denials.alert_count, 1, "at least one, so that ten times it is more");
+    assert_eq!(denials.alert_count, 1, "at least one, so that ten times the count is more");
 }
 
 #[test]
@@ -144,9 +144,16 @@ fn a_secrets_episode_keeps_denials_quiet() {
     let mut state = quiet_state();
     state.denials = [100, 100, 100];
     state.alerting.episodes[Signal::Denials] = episode(20, 20, 90);
-    assert!(decided_on_denials(&state, &Policy::default()).report.is_some(), "13 windows are over");
+    assert!(
+        decided_on_denials(&state, &Policy::default()).report.is_some(),
+        "after 13 windows the episode is over"
+    );
     state.alerting.episodes[Signal::Secrets] = episode(20, 12, 5);
-    assert_eq!(decided_on_denials(&state, &Policy::default()).report, None, "12 windows are not");
+    assert_eq!(
+        decided_on_denials(&state, &Policy::default()).report,
+        None,
+        "after 12 windows it is not"
+    );
 }
 
 #[test]
@@ -156,7 +163,7 @@ fn what_was_reported_is_not_reported_again_when_the_episode_is_over() {
     state.alerting.reported = Reported { hour: [59, 0], day: [59, 0] };
     state.alerting.episodes[Signal::Denials] = episode(40, 40, 59);
     let decision = decided_on_denials(&state, &Policy::default());
-    assert_eq!(decision.report, None, "one more denial is no hit by itself");
+    assert_eq!(decision.report, None, "one more denial is not a hit by itself");
     let denials = decision.alerting.episodes[Signal::Denials];
     assert_eq!(denials.hit_window, Some(state.window), "but the whole count is");
 }
@@ -177,7 +184,7 @@ fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_reported() {
 
     state.alerting.reported = Reported { hour: [0, 0], day: [0, 30] };
     state.secrets = buckets(0..2);
-    assert_eq!(decided(&state, &policy).report, None, "once is enough");
+    assert_eq!(decided(&state, &policy).report, None, "the ceiling is reported once");
 }
 
 #[test]

@@ -174,9 +174,9 @@ fn a_state_that_expired_is_none() {
         assert_parity(&client, "expiry", denials).await;
         let store = DynamoDbStore::new(client, "expiry");
         let key = denial_of(MONDAY, "any", "s").principal().key().clone();
-        let kept = store.read(&key).await.unwrap().unwrap();
-        assert_eq!(kept.state.denials[2], 1, "the last one began anew");
-        assert_eq!(kept.state.first_window, kept.state.window);
+        let stored = store.read(&key).await.unwrap().unwrap();
+        assert_eq!(stored.state.denials[2], 1, "the last denial began a new state");
+        assert_eq!(stored.state.first_window, stored.state.window);
     });
 }
 
@@ -190,7 +190,7 @@ fn inside_a_window_a_denial_is_one_request() {
             engine.handle(&Delivery::on_time(&denial)).await.unwrap();
             engine.store().take_usage()
         };
-        assert_eq!(handle(0).await.requests, 2, "the first finds no item and puts one");
+        assert_eq!(handle(0).await.requests, 2, "the first denial finds no item and puts one");
         for i in 1..20 {
             assert_eq!(handle(i).await.requests, 1, "denial {i}");
         }
@@ -210,7 +210,7 @@ impl Sink for Mailbox {
     }
 
     async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), Infallible> {
-        unreachable!("no digest is asked for")
+        unreachable!("no weekly digest is sent")
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), Infallible> {
@@ -297,15 +297,15 @@ fn a_thousand_concurrent_denials_are_each_counted_once_or_saturated() {
     let burst = burst("thousand", over_a_boundary(1_000), 16);
     let state = &burst.stored.state;
     let counted = burst.outcomes["counted"];
-    let saturated = burst.outcomes.get("saturated").copied().unwrap_or(0);
-    assert_eq!(counted + saturated, 1_000);
-    assert_eq!(state.denials[2], counted, "each counted once");
+    let full = burst.outcomes.get("saturated").copied().unwrap_or(0);
+    assert_eq!(counted + full, 1_000);
+    assert_eq!(state.denials[2], counted, "each denial is counted once");
     assert_eq!(state.ids.len() + state.ids_before.len(), counted as usize);
     assert!(state.ids.len() <= 256 && state.ids_before.len() <= 256);
     assert_eq!(state.ids.len(), 256, "the second window is full");
     // An alert and its escalation, each sent once.
     let ids: BTreeSet<&str> = burst.findings.iter().map(|finding| finding.id.as_str()).collect();
-    assert_eq!(ids.len(), burst.findings.len(), "sent twice");
+    assert_eq!(ids.len(), burst.findings.len(), "no finding is sent twice");
     assert_eq!(state.alerting.alert_seq, burst.findings.len() as u64);
     println!("1,000 at once: {counted} counted in {} requests", burst.requests);
 }
@@ -317,16 +317,17 @@ fn every_state_reads_back_bit_for_bit() {
     runner
         .run(&history(300), |deliveries| {
             let first = &deliveries[0].0;
-            let mut kept = StoredState::opened_by(first);
+            let mut stored = StoredState::opened_by(first);
             for (denial, age) in &deliveries {
-                kept.state.receive(&aged(denial, *age), &policy);
-                let assessment = rattle::detection::Assessment::of(&kept.state, &policy);
-                let decision = rattle::detection::decide(&kept.state, &assessment, denial, &policy);
-                kept.state.alerting = decision.alerting;
-                kept.version += 1;
-                let item = encode::encode(&kept);
+                stored.state.receive(&aged(denial, *age), &policy);
+                let assessment = rattle::detection::Assessment::of(&stored.state, &policy);
+                let decision =
+                    rattle::detection::decide(&stored.state, &assessment, denial, &policy);
+                stored.state.alerting = decision.alerting;
+                stored.version += 1;
+                let item = encode::encode(&stored);
                 prop_assert!(size(&item) <= 16 << 10, "{} bytes", size(&item));
-                prop_assert_eq!(&decode::decode(&item).unwrap(), &kept);
+                prop_assert_eq!(&decode::decode(&item).unwrap(), &stored);
             }
             Ok(())
         })
@@ -397,7 +398,11 @@ fn an_item_of_another_format_or_written_by_hand_is_named_and_left_alone() {
                 .unwrap()
                 .item
                 .unwrap();
-            assert_eq!(now.get("version"), broken.get("version"), "{attribute}: it is untouched");
+            assert_eq!(
+                now.get("version"),
+                broken.get("version"),
+                "{attribute}: the item is unchanged"
+            );
         }
     });
 }
@@ -427,9 +432,17 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
             let handled = handle(t).await;
             assert_eq!(handled.sent.dispositions.count(Disposition::Published), 0);
         }
-        let kept = engine.store().read(&key).await.unwrap().unwrap();
-        assert_eq!((kept.muted_until, kept.suppressed), (MONDAY + 1_000, 0), "no storm held it");
-        assert_eq!((kept.state.alerting.alert_seq, kept.outbox), (1, None), "recorded, not sent");
+        let stored = engine.store().read(&key).await.unwrap().unwrap();
+        assert_eq!(
+            (stored.muted_until, stored.suppressed),
+            (MONDAY + 1_000, 0),
+            "no storm held it back"
+        );
+        assert_eq!(
+            (stored.state.alerting.alert_seq, stored.outbox),
+            (1, None),
+            "recorded, not sent"
+        );
         assert!(mailbox.0.borrow().is_empty());
         // Lifted by hand, again without a new version.
         client
@@ -445,8 +458,8 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
             handle(t).await;
         }
         assert_eq!(mailbox.0.borrow().len(), 1);
-        let kept = engine.store().read(&key).await.unwrap().unwrap();
-        assert_eq!((kept.muted_until, kept.suppressed), (0, 0));
+        let stored = engine.store().read(&key).await.unwrap().unwrap();
+        assert_eq!((stored.muted_until, stored.suppressed), (0, 0));
     });
 }
 
@@ -552,7 +565,7 @@ fn a_finding_left_behind_is_sent_by_the_next_delivery_and_once() {
         let fifth = at(4);
         refusing.handle(&Delivery::on_time(&fifth)).await.unwrap_err();
         let key = fifth.principal().key();
-        let pending = working.store().read(key).await.unwrap().unwrap().outbox.unwrap();
+        let waiting = working.store().read(key).await.unwrap().unwrap().outbox.unwrap();
 
         // Within a minute another delivery leaves the finding to the one that claimed it.
         let soon = at(5);
@@ -560,7 +573,7 @@ fn a_finding_left_behind_is_sent_by_the_next_delivery_and_once() {
         assert!(mailbox.0.borrow().is_empty());
         // A repeated delivery of the same event sends it.
         working.handle(&Delivery { denial: &fifth, arrived: soon.time() }).await.unwrap();
-        assert_eq!(mailbox.0.borrow()[..], [pending.finding]);
+        assert_eq!(mailbox.0.borrow()[..], [waiting.finding]);
         // Nothing is left to send.
         let later = at(70);
         working.handle(&Delivery::on_time(&later)).await.unwrap();
@@ -591,7 +604,7 @@ fn a_second_finding_waits_until_the_first_is_sent_and_neither_is_lost() {
                 break;
             }
         }
-        assert!(mailbox.0.borrow().is_empty(), "nobody sends what another is sending");
+        assert!(mailbox.0.borrow().is_empty(), "no finding is sent while another process sends it");
         assert_eq!(waiting.len(), 1);
         handle(4).await.unwrap();
         handle(waiting[0]).await.unwrap();
@@ -726,7 +739,7 @@ impl Sink for Refusing {
     }
 
     async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), &'static str> {
-        unreachable!("no digest is asked for")
+        unreachable!("no weekly digest is sent")
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), &'static str> {

@@ -73,7 +73,7 @@ impl Function {
         due.into_iter().map(Result::unwrap).collect()
     }
 
-    pub fn told(&self) -> Vec<Finding> {
+    pub fn published(&self) -> Vec<Finding> {
         self.mailbox.0.borrow().clone()
     }
 
@@ -93,7 +93,7 @@ fn the_end_of_an_episode_is_told_once_when_it_was_quiet_for_long_enough() {
     run(async {
         let function = Function::new("quiet").await;
         function.enumerate(12).await;
-        let before = function.told().len();
+        let before = function.published().len();
         assert!(before > 0);
         // No episode is due in the first quarter of an hour.
         assert_eq!(function.due(14 * MINUTE).await, []);
@@ -105,8 +105,8 @@ fn the_end_of_an_episode_is_told_once_when_it_was_quiet_for_long_enough() {
         let closed = function.close(OVER).await;
         let [end] = &closed.resolutions[..] else { panic!("{closed:?}") };
         assert_eq!(closed.sent.dispositions.count(Disposition::Published), 1);
-        assert_eq!(function.told().last(), Some(end));
-        let last = &function.told()[before - 1];
+        assert_eq!(function.published().last(), Some(end));
+        let last = &function.published()[before - 1];
         assert_eq!((end.status, &end.episode), (Status::Resolved, &last.episode));
         assert_ne!(end.id, last.id);
         assert_eq!(
@@ -166,7 +166,7 @@ fn an_episode_that_is_long_over_is_not_ended_right_after_its_alert() {
             let denial = denial_of(MONDAY, &format!("e{secret}"), &format!("secret-{secret}"));
             function.engine.handle(&Delivery { denial: &denial, arrived: at(late) }).await.unwrap();
         }
-        assert_eq!(function.told().len(), 1);
+        assert_eq!(function.published().len(), 1);
         assert_eq!(function.close(late + 899).await.resolutions, []);
         assert_eq!(function.close(late + 900).await.resolutions.len(), 1);
     });
@@ -241,7 +241,11 @@ fn a_finding_told_meanwhile_keeps_the_end_of_its_episode_back() {
         // Nor does an invocation that was delayed after it claimed the older finding.
         let ours = Outbox { finding: now.finding.clone(), owner: None, leased_at: MONDAY };
         store.confirm_resolution(now).await.unwrap();
-        assert_eq!(function.due(60 * MINUTE).await.len(), 1, "it stays on the agenda unclaimed");
+        assert_eq!(
+            function.due(60 * MINUTE).await.len(),
+            1,
+            "the unclaimed episode stays on the agenda"
+        );
         assert!(store.lease_resolution(now, &ours).await.unwrap());
     });
 }
@@ -259,9 +263,9 @@ fn a_finding_that_nobody_sent_is_sent_by_the_schedule() {
         let closed = function.close(15 * MINUTE).await;
         let published = closed.sent.dispositions.count(Disposition::Published);
         assert_eq!((published, closed.resolutions.len()), (1, 0));
-        assert_eq!(function.told()[0].status, Status::Open);
+        assert_eq!(function.published()[0].status, Status::Open);
         assert_eq!(function.close(OVER).await.resolutions.len(), 1);
-        assert_eq!(function.told().len(), 2);
+        assert_eq!(function.published().len(), 2);
     });
 }
 
@@ -279,18 +283,22 @@ fn of_what_was_not_told_no_end_is_told_and_a_later_mute_does_not_keep_an_end_bac
         function.deny(0, 0).await;
         mute(60).await;
         function.enumerate(12).await;
-        assert_eq!(function.told(), []);
+        assert_eq!(function.published(), []);
         assert_eq!(function.due(i64::from(i32::MAX)).await, []);
 
         let day = 24 * 60 * MINUTE;
         for secret in 100..112 {
             function.deny(day, secret).await;
         }
-        let before = function.told().len();
+        let before = function.published().len();
         assert!(before > 0);
         mute(7 * day).await;
         function.close(day + OVER).await;
-        assert_eq!(function.told().len(), before + 1, "its alarm would stay open");
+        assert_eq!(
+            function.published().len(),
+            before + 1,
+            "without a resolution its alarm would stay open"
+        );
     });
 }
 

@@ -50,12 +50,20 @@ fn denials_are_severe_by_how_many_secrets_they_are_of() {
         finding(&state, &report(Signal::Denials, scale, 500, 37.0)).severity
     };
     assert_eq!(severity(1, 0, Scale::FiveMinutes), Severity::Low);
-    assert_eq!(severity(2, 9, Scale::FiveMinutes), Severity::Low, "those of the window count");
+    assert_eq!(
+        severity(2, 9, Scale::FiveMinutes),
+        Severity::Low,
+        "the secrets of the window count"
+    );
     assert_eq!(severity(3, 0, Scale::FiveMinutes), Severity::Medium);
     assert_eq!(severity(1, 1, Scale::Hour), Severity::Low);
-    assert_eq!(severity(1, 2, Scale::Hour), Severity::Medium, "those of the day count");
+    assert_eq!(severity(1, 2, Scale::Hour), Severity::Medium, "the secrets of the day count");
     assert_eq!(severity(2, 1, Scale::Day), Severity::Medium);
-    assert_eq!(severity(0, 0, Scale::Day), Severity::Medium, "none is named: it may be many");
+    assert_eq!(
+        severity(0, 0, Scale::Day),
+        Severity::Medium,
+        "no secret is named, so there may be many"
+    );
 }
 
 #[test]
@@ -126,7 +134,7 @@ fn evidence_is_of_the_window_or_of_the_backlog_that_raised_it() {
     let finding = deliver(90_004, "today-4", 0).unwrap();
     let shown: Vec<String> = finding.evidence.iter().filter_map(Evidence::secret_label).collect();
     assert!(shown.iter().all(|secret| secret.starts_with("today-")), "{shown:?}");
-    assert_eq!(shown[0], "today-4", "newest first");
+    assert_eq!(shown[0], "today-4", "the newest comes first");
 
     // A backlog from an hour ago: the evidence that raised the finding is shown, although it is
     // older than the window in which it is counted.

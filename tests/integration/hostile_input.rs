@@ -128,7 +128,7 @@ fn assert_within_limits(finding: &Finding) {
     let is_printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let Email { subject, body } = Email::about(finding, &deployment());
     assert!(subject.len() < 100 && is_printable(&subject), "{subject:?}");
-    assert!(subject.contains(&what(finding)), "what was seen is never cut: {subject}");
+    assert!(subject.contains(&what(finding)), "the counts are never cut: {subject}");
     assert!(body.len() < 16 << 10, "{} bytes", body.len());
     for line in body.lines().take(3) {
         assert!(line.chars().count() <= 72, "{line}");

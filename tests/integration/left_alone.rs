@@ -39,7 +39,7 @@ fn replayed(ignore: &str, starts: &[i64], secrets: i64) -> (Vec<serde_json::Valu
 #[test]
 fn above_its_ceiling_an_ignored_principal_is_reported() {
     let (findings, unassessed) = replayed("*role/ci-*;above=20", &[MONDAY], 60);
-    assert_eq!(unassessed, 0, "it is counted and assessed");
+    assert_eq!(unassessed, 0, "every denial is counted and assessed");
     let first = &findings[0];
     assert_eq!((&first["status"], &first["secrets"]["1d"]), (&"open".into(), &21.into()));
     // A ceiling that is not exceeded, and one that belongs to another principal.
@@ -54,7 +54,7 @@ fn above_its_ceiling_an_ignored_principal_is_reported() {
 fn an_entry_applies_until_the_end_of_its_day_in_event_time() {
     let late = MONDAY + DAY - 30;
     let (findings, unassessed) = replayed("*;until=2026-01-05", &[late], 60);
-    assert_eq!(unassessed, 30, "those of the last 30 seconds of that day");
+    assert_eq!(unassessed, 30, "the denials in the last 30 seconds of that day");
     assert_eq!(findings[0]["first_denial"], "2026-01-06T00:00:00Z");
     assert_eq!(replayed("*;until=2026-01-06", &[late], 60), (Vec::new(), 60));
     assert_eq!(replayed("*;until=2026-01-04", &[late], 60).1, 0);

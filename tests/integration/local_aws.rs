@@ -126,7 +126,7 @@ fn keep_until_exit(child: Child) {
 fn wait_until(is_ready: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_ready() {
-        assert!(start.elapsed() < READY_WITHIN, "it did not start");
+        assert!(start.elapsed() < READY_WITHIN, "the emulator did not start");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -309,17 +309,17 @@ proptest! {
 fn a_flood_that_is_never_the_same_stays_within_its_bounds() {
     let policy = Policy::default();
     let mut state = None;
-    let mut saturated = 0;
+    let mut full = 0;
     for i in 0..20_000_i64 {
         // 400 denials in each window, more than a window holds.
         let secret = format!("{}/{i}", "long".repeat(1_000));
         let denial = denial((MONDAY + i * 3 / 4) as f64, &format!("e{i}"), &[secret]);
         let (outcome, _) = deliver(&mut state, &denial, SignedDuration::ZERO, &policy);
-        saturated += u32::from(outcome == Outcome::WindowFull);
+        full += u32::from(outcome == Outcome::WindowFull);
     }
     let state = state.unwrap();
     assert_bounded(&state);
     assert_sound(&state, &policy);
     assert_eq!(state.ids_before.len(), 256);
-    assert_eq!(saturated, 50 * (400 - 256), "50 windows, each past its cap");
+    assert_eq!(full, 50 * (400 - 256), "each of 50 windows exceeds its cap");
 }

@@ -196,14 +196,14 @@ fn a_malformed_record_is_reported_and_stops_the_run_only_when_strict() {
     text.push_str(&lines(&enumeration(6)[5..]));
     let output = rattle(&["replay", "--summary", "json", "-"], text.as_bytes());
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(stderr(&output).lines().count(), 1, "the summary is all there is to parse");
+    assert_eq!(stderr(&output).lines().count(), 1, "nothing but the summary is printed");
     let summary = summary(&output);
     assert_eq!((&summary["counted"], &summary["rejected"]), (&json!(6), &json!(1)));
     assert_eq!(summary["rejections"][0]["file"], "standard input");
     assert_eq!(summary["rejections"][0]["line"], 6);
 
-    let told = rattle(&["replay", "-"], text.as_bytes());
-    assert!(stderr(&told).starts_with("rattle: standard input: line 6, byte "));
+    let rejected = rattle(&["replay", "-"], text.as_bytes());
+    assert!(stderr(&rejected).starts_with("rattle: standard input: line 6, byte "));
 
     let strict = rattle(&["replay", "--strict", "-"], text.as_bytes());
     assert_eq!(strict.status.code(), Some(2));
@@ -328,8 +328,8 @@ fn everyone_can_be_ignored_and_each_by_the_glob_of_its_alert() {
         }
         let path = path.to_str().unwrap();
         let output = rattle(&[&every_denial[..], &[path]].concat(), b"");
-        let told = stdout(&output);
-        let Some((_, glob)) = told.split_once("RATTLE_IGNORE=") else { continue };
+        let text = stdout(&output);
+        let Some((_, glob)) = text.split_once("RATTLE_IGNORE=") else { continue };
         let (glob, _) = glob.split_once('\n').unwrap();
         let output = rattle(&[&every_denial[..], &["--ignore", glob, path]].concat(), b"");
         let summary = summary(&output);
@@ -352,7 +352,7 @@ fn what_the_storm_guard_would_hold_back_is_counted() {
     }
     let arguments = ["replay", "--max-alerts-per-hour", "3", "--format", "jsonl", "-"];
     let output = rattle(&arguments, lines(&records).as_bytes());
-    assert_eq!(json_lines(&stdout(&output)).len(), 4, "replay shows them all");
+    assert_eq!(json_lines(&stdout(&output)).len(), 4, "a replay shows every finding");
     assert!(stderr(&output).contains("the storm guard would hold back 1 of them"));
 }
 

@@ -64,7 +64,7 @@ fn denials(lines: &[String]) -> Vec<Denial> {
 }
 
 /// Moves by whole generations of known secrets, so that the known secrets stay the same.
-#[expect(clippy::disallowed_methods, reason = "a state older than 90 days is none")]
+#[expect(clippy::disallowed_methods, reason = "a state expires after 90 days")]
 fn days_until_now(trace: &str) -> i64 {
     let last = denials(&recent(trace, 0)).last().unwrap().time();
     let now = Timestamp::try_from(std::time::SystemTime::now()).unwrap();
@@ -108,7 +108,7 @@ fn seeded_and_then_live_it_finds_what_one_continuous_replay_finds() {
             let stored = live.store().read(&key).await.unwrap().unwrap();
             assert_eq!(stored.state, continuous.store().stored(&key).unwrap().state);
         }
-        assert!(compared >= 5, "{compared} findings after the seed");
+        assert!(compared >= 5, "only {compared} findings after the seed");
     });
 }
 
@@ -142,7 +142,7 @@ fn a_dry_run_says_what_would_be_written_and_writes_nothing() {
         let missing = seed(&[folder, "--table", "no-such-table"]);
         assert_eq!(missing.status.code(), Some(2));
         assert!(stderr(&missing).contains("ResourceNotFoundException"), "{}", stderr(&missing));
-        assert_eq!(seed(&[folder, "--table", "x"]).status.code(), Some(2), "no table's name");
+        assert_eq!(seed(&[folder, "--table", "x"]).status.code(), Some(2), "x is not a table name");
     });
 }
 
@@ -173,10 +173,10 @@ fn nothing_newer_longer_or_waiting_is_ever_replaced() {
         let stored = async || store().read(&long.key).await.unwrap().unwrap();
         assert_eq!(store().seed(&later, now, false).await.unwrap(), Seeded::New);
         let before = stored().await;
-        for (kept, because) in
+        for (state, reason) in
             [(&short, Seeded::Newer), (&older, Seeded::Newer), (&later, Seeded::Newer)]
         {
-            assert_eq!(store().seed(kept, now, false).await.unwrap(), because);
+            assert_eq!(store().seed(state, now, false).await.unwrap(), reason);
             assert_eq!(stored().await, before);
         }
         // A mute set by hand stays when the state is replaced.
@@ -188,7 +188,7 @@ fn nothing_newer_longer_or_waiting_is_ever_replaced() {
             .await
             .unwrap();
         assert_eq!(store().seed(&long, now, true).await.unwrap(), Seeded::Replaced);
-        assert_eq!(stored().await.state, before.state, "a dry run");
+        assert_eq!(stored().await.state, before.state, "a dry run writes nothing");
         assert_eq!(store().seed(&long, now, false).await.unwrap(), Seeded::Replaced);
         let replaced = stored().await;
         assert_eq!(replaced.state, long.state);
@@ -236,5 +236,5 @@ async fn finding_of_an_attack() -> AttributeValue {
             });
         }
     }
-    panic!("five secrets are a finding");
+    panic!("five secrets must raise a finding");
 }

@@ -20,7 +20,7 @@ fn the_readme_shows_the_settings_as_they_are() {
     if std::env::var_os("RATTLE_TEST_BLESS").is_some() {
         std::fs::write(path, format!("{before}{START}{table}{END}{after}")).unwrap();
     } else {
-        assert_eq!(shown, table, "RATTLE_TEST_BLESS=1 writes the table anew");
+        assert_eq!(shown, table, "RATTLE_TEST_BLESS=1 writes the table again");
     }
 }
 
@@ -41,6 +41,6 @@ fn row(setting: &Setting) -> String {
     };
     let parameter = setting.parameter().map_or("none".to_owned(), |name| format!("`{name}`"));
     let row = format!("| `{variable}` | {parameter} | {default} | {domain} | {help} |\n");
-    assert_eq!(row.matches('|').count(), 6, "nothing in a cell may end it: {row}");
+    assert_eq!(row.matches('|').count(), 6, "no cell may contain a column separator: {row}");
     row
 }

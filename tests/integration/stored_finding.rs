@@ -23,7 +23,7 @@ const BEFORE: &str = include_str!("data/waiting_findings.jsonl");
 
 /// Members that the version before required, with their types.
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "they need only be readable")]
+#[expect(dead_code, reason = "these members need only be readable")]
 struct FindingBefore {
     id: String,
     status: Status,

@@ -147,5 +147,5 @@ fn the_whole_folder_gives_the_findings_of_its_traces_and_no_other() {
     assert_eq!(together.findings().count(), alone);
     let ids: std::collections::BTreeSet<&str> =
         together.findings().map(|finding| finding["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), alone, "each finding has an id of its own");
+    assert_eq!(ids.len(), alone, "each finding has its own id");
 }

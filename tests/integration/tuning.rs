@@ -53,16 +53,16 @@ fn a_receipt_has_the_numbers_of_the_replay() {
             }
             let time = line["event_time"].as_str().unwrap();
             let key = line["principal"].as_str().unwrap();
-            let receipt = explained(&[TRACES, "--principal", key, "--at", time]);
-            if receipt["event_id"] == line["event_id"] {
-                assert_same(&receipt, line);
+            let explanation = explained(&[TRACES, "--principal", key, "--at", time]);
+            if explanation["event_id"] == line["event_id"] {
+                assert_same(&explanation, line);
                 compared += 1;
             }
             continue;
         }
-        let receipt = explained(&[TRACES, "--finding", line["id"].as_str().unwrap()]);
-        assert_same(&receipt, last_decision.unwrap());
-        let reported = &receipt["reported"];
+        let explanation = explained(&[TRACES, "--finding", line["id"].as_str().unwrap()]);
+        assert_same(&explanation, last_decision.unwrap());
+        let reported = &explanation["reported"];
         assert_eq!(reported["finding"], line["id"]);
         assert_eq!(reported["signal"], line["signal"]);
         assert_eq!(reported["scale"], line["scale"]);
@@ -73,10 +73,10 @@ fn a_receipt_has_the_numbers_of_the_replay() {
     assert!(compared > 15, "{compared}");
 }
 
-fn assert_same(receipt: &Value, decision: &Value) {
-    assert_eq!(receipt["event_id"], decision["event_id"]);
-    assert_eq!(receipt["outcome"], decision["outcome"]);
-    let rows = receipt["rows"].as_array().unwrap();
+fn assert_same(explanation: &Value, decision: &Value) {
+    assert_eq!(explanation["event_id"], decision["event_id"]);
+    assert_eq!(explanation["outcome"], decision["outcome"]);
+    let rows = explanation["rows"].as_array().unwrap();
     for (row, assessed) in rows.iter().zip(decision["assessments"].as_array().unwrap()) {
         for field in ["signal", "scale", "observed", "mean", "sd", "sigma"] {
             // Printed numbers must be exactly equal, so the text is compared.
@@ -94,18 +94,18 @@ fn a_threshold_that_would_have_kept_it_silent_does() {
         lines.into_iter().find(|line| line["type"] == "finding")
     };
     let finding = first(&[]).unwrap();
-    let receipt = explained(&[trace, "--finding", finding["id"].as_str().unwrap()]);
-    assert_eq!(receipt["reported"]["signal"], "secrets");
-    let threshold = receipt["turned"][1]["threshold"].as_f64().unwrap();
+    let explanation = explained(&[trace, "--finding", finding["id"].as_str().unwrap()]);
+    assert_eq!(explanation["reported"]["signal"], "secrets");
+    let threshold = explanation["turned"][1]["threshold"].as_f64().unwrap();
     assert!(threshold > 4.0);
     let same_moment = |threshold: f64| {
         let set = format!("--secrets-threshold={threshold:.1}");
         first(&[&set]).is_some_and(|other| other["last_denial"] == finding["last_denial"])
     };
     assert!(!same_moment(threshold), "silent at {threshold}");
-    assert!(same_moment(threshold - 0.1), "not silent a tenth below");
+    assert!(same_moment(threshold - 0.1), "no report a tenth below");
     // Five secrets are the floor: one fewer raises no finding.
-    assert_eq!(receipt["turned"][1]["events"], 1);
+    assert_eq!(explanation["turned"][1]["events"], 1);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_principal_is_meant_by_key_arn_session_or_name_and_must_be_one() {
         assert!(stderr(&output).contains(complaint), "{}", stderr(&output));
     }
     let output = rattle(&["explain", TRACES], b"");
-    assert_eq!(output.status.code(), Some(2), "a principal or a finding is needed");
+    assert_eq!(output.status.code(), Some(2), "it needs a principal or a finding");
 }
 
 #[test]

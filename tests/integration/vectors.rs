@@ -19,7 +19,7 @@ fn vectors(part: &str) -> Vec<Value> {
 }
 
 fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+    value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
 fn assert_close(what: &str, actual: f64, expected: f64) {
@@ -67,7 +67,7 @@ fn every_fold_gives_its_sums() {
         let signal = match fold["signal"].as_str().unwrap() {
             "denials" => Signal::Denials,
             "secrets" | "new secrets" => Signal::Secrets,
-            other => panic!("{other} is no signal"),
+            other => panic!("{other} is not a signal"),
         };
         let scale = Scale::ALL.into_iter().find(|s| fold["scale"] == s.name()).unwrap();
         let axis = Axis { signal, scale };
@@ -121,7 +121,7 @@ fn every_sequence_gives_its_outcomes_scores_and_alerts() {
                     assert_eq!(alert["scale"], finding.scale.name(), "{name}, step {i}");
                     assert_eq!(alert["observed"], finding.observed, "{name}, step {i}");
                 }
-                (alert, None) => panic!("{name}, step {i}: no alert {alert}"),
+                (alert, None) => panic!("{name}, step {i}: the alert {alert} is missing"),
             }
         }
     }

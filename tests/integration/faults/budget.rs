@@ -57,7 +57,7 @@ fn every_call_has_a_time_out_far_shorter_than_the_functions() {
         .filter_map(|line| line.trim().strip_prefix("Timeout: "))
         .map(|seconds| seconds.parse().unwrap())
         .collect();
-    assert_eq!(timeouts, [TIMEOUT.as_secs()], "of the one function");
+    assert_eq!(timeouts, [TIMEOUT.as_secs()], "the time-out of the only function");
     assert!(DEADLINE + MARGIN <= TIMEOUT);
 
     let environment = environment("http://127.0.0.1:1");
@@ -200,8 +200,8 @@ fn a_topic_that_does_not_answer_stops_no_counting() {
         }
         failed
     });
-    assert!(failed.len() > 30, "its finding is tried again by many: {}", failed.len());
-    assert!(failed.iter().all(|key| key.ends_with('0')), "the other one never waits");
+    assert!(failed.len() > 30, "many deliveries retry its finding: {}", failed.len());
+    assert!(failed.iter().all(|key| key.ends_with('0')), "the other principal never waits");
     let states = items.iter().filter(|item| item.contains_key(item::name::WINDOW));
     let mut counts: Vec<u32> =
         states.map(|item| decode::decode(item).unwrap().state.denials[2]).collect();

@@ -162,7 +162,7 @@ impl World {
                 if matches!(self.invoke(&task, plan).await, Ended::Well) {
                     break;
                 }
-                assert!(quiet > 0.0, "a run of the schedule fails for ever");
+                assert!(quiet > 0.0, "the closing task fails even without faults");
                 if let Some(wait) = RETRY_AFTER.get(attempt) {
                     tokio::time::sleep(*wait).await;
                 }

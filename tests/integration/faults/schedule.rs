@@ -50,7 +50,7 @@ enum Manner {
     /// reported.
     Batches,
     /// The same few secrets again and again.
-    Knocks,
+    Repeats,
     /// Any of these, with an occasional call whose message names no secret.
     Mixes,
 }
@@ -76,7 +76,7 @@ impl Schedule {
                         Manner::Enumerates,
                         Manner::Enumerates,
                         Manner::Batches,
-                        Manner::Knocks,
+                        Manner::Repeats,
                         Manner::Mixes,
                     ]
                     .as_slice(),
@@ -149,7 +149,7 @@ fn secrets(manner: Manner, number: i64, rng: &mut Rng) -> Vec<String> {
     match manner {
         Manner::Enumerates => new(rng.i64(1..=2)),
         Manner::Batches => new(if rng.u32(0..4) == 0 { rng.i64(20..=60) } else { rng.i64(1..=6) }),
-        Manner::Knocks => vec![format!("door/{}", rng.u32(0..2))],
+        Manner::Repeats => vec![format!("door/{}", rng.u32(0..2))],
         Manner::Mixes => match rng.u32(0..4) {
             0 => Vec::new(),
             1 => vec![format!("door/{}", rng.u32(0..2))],
