@@ -12,7 +12,7 @@ from test_template import account
 
 HEARS_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 PATTERN = json.dumps({"source": ["aws.secretsmanager"]})
-# A function that tries what it may and what it may not do, and answers with the outcomes.
+# A function that tries permitted and forbidden calls and answers with the outcomes.
 PROBE = """#!{python}
 import json, os, urllib.request
 import boto3
@@ -131,7 +131,7 @@ while True:
         self.assertEqual(answer["FailedEntryCount"], 0)
 
     def received(self, queue):
-        # Rules are served before PutEvents answers: what is not there now does not come.
+        # Rules are served before PutEvents answers, so what is missing now will not arrive.
         return len(self.messages(queue, within=0))
 
     def messages(self, queue, within):
