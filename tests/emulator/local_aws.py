@@ -33,7 +33,7 @@ import tempfile
 import threading
 
 MINISTACK = "1.5.33"
-HEARS_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+MATCHES_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 DEFAULTS = {
     # By default ministack listens on every interface.
     "BIND_HOST": "127.0.0.1",
@@ -115,7 +115,7 @@ def state_aware_dispatch(eventbridge):
 
     def dispatch(event, view=None):
         view = view or eventbridge._pattern_event_view(event)
-        states = {HEARS_READS} if is_recorded_read(view.event_with_detail()) else {HEARS_READS, "ENABLED"}
+        states = {MATCHES_READS} if is_recorded_read(view.event_with_detail()) else {MATCHES_READS, "ENABLED"}
         bus = event.get("EventBusName", "default")
         passed = set(event.get("_DispatchPath") or ())
         for key, rule in list(eventbridge._rules.items()):

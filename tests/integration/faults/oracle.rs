@@ -240,7 +240,9 @@ impl<'a> Oracle<'a> {
                     .any(|decision| decision.alerting.episodes[i].hit_window == window)
             });
             if !is_hit {
-                self.verdict.faults.push(format!("{key}: a hit is recorded although the core found none"));
+                self.verdict
+                    .faults
+                    .push(format!("{key}: a hit is recorded although the core found none"));
             }
             expected.state.alerting.episodes[i].hit_window = window;
         }

@@ -39,7 +39,7 @@ pub struct Seen {
 pub enum Rival {
     /// 20 different secrets in 5 minutes.
     Distinct,
-    /// 20 refused calls in 24 hours.
+    /// 20 denied calls in 24 hours.
     Denied,
     /// The 99.5th percentile of 14 days.
     Percentile,
