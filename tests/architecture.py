@@ -3,16 +3,16 @@
 
     architecture.py [ROOT]
 
-prints one line for each fault, and exits 1 if there is one. A fault is
+prints one line for each fault, and exits 1 if there is any. A fault is
 
 - an import of a room in a higher layer, or in another room of the same layer;
-- within a room whose files are ordered, an import of a file that stands later;
+- within a room whose files are ordered, an import of a file that comes later in the order;
 - a cycle of imports between files, where a module and the modules in its folder, which
-  always know each other, do not count;
+  always import each other, do not count;
 - a file in src/ that the tables do not name, or a name in them that does not exist.
 
 An import is a `use`, or a path in the code that begins with `crate`, `self`, `super`, the
-library's name or a module. A name that a module only passes on is an import of that module
+library's name or a module. A name that a module only re-exports is an import of that module
 and of the file that defines it. Each run first tries itself on the small trees at the end.
 """
 
@@ -67,7 +67,7 @@ def faults(root):
 
 
 def tables(text):
-    """The rooms of each layer, lowest first, and of some rooms the order of their files."""
+    """The rooms of each layer, lowest first, and the order of the files in the rooms that have one."""
     layers, orders = [], {}
     header = None
     for line in text.splitlines():
@@ -134,7 +134,7 @@ def room_of(file):
 
 
 def place_in(room, file):
-    """The name under which the order of `room` has `file`; a module itself has none."""
+    """The name of `file` in the order of `room`, or None for the room's own module."""
     if not file.startswith(f"{room}/"):
         return None
     name = file.removeprefix(f"{room}/").split("/")[0].removesuffix(".rs")
@@ -142,7 +142,7 @@ def place_in(room, file):
 
 
 def cycles(sources, imports):
-    """The shortest cycle through the first file of each group that reach each other."""
+    """For each group of files that import each other, the shortest cycle through its first file."""
     arrows = {file: [] for file in sources.files}
     for file, target in imports:
         if not sources.is_family(file, target):
@@ -182,22 +182,22 @@ def reachable(file, arrows):
 
 @dataclasses.dataclass
 class Module:
-    """A module, in a file of its own or inside another's."""
+    """A module with its own file or inside the file of another."""
 
     file: str
     items: set = dataclasses.field(default_factory=set)
-    # Names that a `use` brings, with their paths, and the paths of `use …::*`.
+    # Names that a `use` imports, with their paths, and the paths of `use …::*`.
     bindings: dict = dataclasses.field(default_factory=dict)
     globs: list = dataclasses.field(default_factory=list)
 
 
 class Sources:
-    """All modules under src/, by path: the crate, then the names of the modules."""
+    """All modules under src/. A path is the crate's name and then the names of the modules."""
 
     def __init__(self, src):
         self.files = sorted(path.relative_to(src).as_posix() for path in src.rglob("*.rs"))
         self.modules = {}
-        # (module, path, line) of each import; resolved when all modules are known.
+        # (module, path, line) of each import, resolved once all modules are known.
         self.paths = []
         for file in self.files:
             self.read(module_path(file), file, (src / file).read_text())
@@ -241,7 +241,7 @@ class Sources:
         return found
 
     def resolve(self, module, path, seen):
-        """The files that a path in `module` leads through; none if it leaves the package."""
+        """The files that a path in `module` leads through, or none if it leads out of the package."""
         first = path[0]
         if first == "crate":
             return self.walk(module[:1], path[1:], seen)
@@ -265,7 +265,7 @@ class Sources:
         return {self.modules[module].file}
 
     def follow(self, module, name, rest, seen):
-        """The files behind a name that a `use` of `module` brings; None if none does."""
+        """The files behind a name that a `use` of `module` imports, or None if none imports it."""
         if (module, name) in seen or name in self.modules[module].items:
             return None
         seen = seen | {(module, name)}
@@ -368,7 +368,7 @@ SOUND = {
     "main.rs": "use rattle::shell;",
 }
 
-# What is done to the sound tree, and a fault that this must give.
+# Changes to the correct tree, each with a fault that it must cause.
 BROKEN = [
     (
         {"text.rs": "\nuse crate::store::f;"},

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Breaks each guard of the write protocol once, and shows that the tests notice.
+"""Breaks each guard of the write protocol once, and shows that the tests notice it.
 
     mutations.py [--schedules N] [NAME...]
-    mutations.py --check    only look whether each mutation still fits the source
+    mutations.py --check    only check that each mutation still fits the source
 
 Each mutation is made in a copy of this checkout, target/mutations, so nothing here changes.
-Prints a table. Exit status 1 if a mutation went unnoticed, 2
-if one no longer fits the source.
+Prints a table. The exit status is 1 if a mutation went unnoticed, and 2 if one no longer
+fits the source.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COPY = ROOT / "target" / "mutations"
 SCHEDULES = 1000
-# Schedules that must pass before anything is broken.
+# Schedules that must pass before any mutation is made.
 WITHOUT = 100
 
 REGRESSIONS = "faults::regressions"
@@ -37,7 +37,7 @@ class Mutation:
 
 
 def condition(name, constant, old, other, test="faults::whatever"):
-    """One part of a condition, made true by another part that is."""
+    """Replaces one part of a condition by another part, which holds anyway."""
     return Mutation(name, "src/store/dynamodb/expression.rs", f"{constant}|{old}", f"({old} OR {other})", test)
 
 
@@ -48,8 +48,8 @@ MUTATIONS = [
     condition("roll whatever the version", "IS_UNCHANGED", "#version = :version", "#format = :format"),
     condition("put over an item that is there", "IS_NEW", "attribute_not_exists(principal)", "expires_at > :now"),
     condition("claim whatever the alert_seq", "IS_CLAIMABLE", "alert_seq = :seq", "#window = :window"),
-    # Whoever closes a window claims what is due, so alert_seq alone tells most of the time;
-    # and a hit is seldom noted just then.
+    # Whoever closes a window claims what is due, so in most cases alert_seq alone shows
+    # that the window has closed; and a hit is seldom recorded at just that moment.
     condition("claim for a window that closed", "IS_CLAIMABLE", "#window = :window", "alert_seq = :seq", REGRESSIONS),
     condition("claim over a hit noted since", "IS_CLAIMABLE", "hit_window = :noted", "#window = :window", REGRESSIONS),
     condition("confirm whatever waits", "IS_UNCONFIRMED", "alert_seq = :seq", "attribute_exists(pending)"),
@@ -207,7 +207,7 @@ def copy_checkout():
 
 
 def try_one(mutation, schedules):
-    """Whether the mutation was noticed; None if it could not be made."""
+    """Whether the mutation was noticed, or None if it could not be made."""
     path = COPY / mutation.file
     source = path.read_text()
     mutated = mutate(source, mutation)
@@ -227,7 +227,8 @@ def mutate(source, mutation):
     constant, bar, old = mutation.old.partition("|")
     if not bar or " " in constant:
         return source.replace(mutation.old, mutation.new) if mutation.old in source else None
-    # A condition: within the text of one constant, whose lines are joined first.
+    # The mutation of a condition changes the text of one constant, whose lines are joined
+    # first.
     found = re.search(rf"pub const {constant}: &str =\s*\"((?:[^\"\\]|\\.|\\\n)*)\";", source)
     if not found:
         return None
@@ -238,7 +239,7 @@ def mutate(source, mutation):
 
 
 def run_tests(name, schedules):
-    """Whether the tests of that name pass, and what they say if not."""
+    """Whether the tests of that name pass, and why not."""
     cargo = ["cargo", "test", "--locked", "--all-features", "--test", "integration"]
     environment = os.environ | {
         "CARGO_TARGET_DIR": str(COPY / "target"),
@@ -252,13 +253,12 @@ def run_tests(name, schedules):
 
 
 def reason(output):
-    """How many schedules failed of those that were run, and what the first says; or which
-    tests did."""
+    """How many of the schedules failed and the first fault, or else which tests failed."""
     failed = re.search(r"(\d+ of \d+ schedules) failed", output)
     if not failed:
         return ", ".join(sorted(set(re.findall(r"^test (?:faults::)?(\S+) \.\.\. FAILED", output, re.M))))
-    told = re.findall(r"^  (?:\d+#\w+: )?([a-z][a-z ]+)", output, re.M)
-    first = f": {told[0].strip()}" if told else ""
+    faults = re.findall(r"^  (?:\d+#\w+: )?([a-z][a-z ]+)", output, re.M)
+    first = f": {faults[0].strip()}" if faults else ""
     return f"{failed[1]}{first}"
 
 

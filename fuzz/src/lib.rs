@@ -1,7 +1,7 @@
-//! What holds whatever the input is. The targets feed; this module judges.
+//! Properties that hold for every input. The targets supply inputs, and this module checks them.
 //!
-//! Bounds are written out as numbers although the library names most of them: a bound that
-//! is moved there by accident is noticed here.
+//! Bounds are written as numbers although the library names most of them, so that a bound that is
+//! changed there by accident is noticed here.
 
 pub mod wrappings;
 
@@ -31,7 +31,7 @@ const MAX_JSON_BYTES: usize = 24 << 10;
 const MAX_IDS: usize = 256;
 const MAX_BUCKETS: u32 = 512;
 
-/// Printable ASCII, not longer than it may be, and the same if it is made once more.
+/// Printable ASCII within its length, and unchanged when it is made into a text again.
 pub fn check_text(what: &str, text: &Text, max_bytes: usize) {
     check_printable(what, text.as_str());
     assert!(text.as_str().len() <= max_bytes, "{what} is longer than {max_bytes}: {text:?}");
@@ -48,7 +48,7 @@ pub fn check_denial(denial: &Denial) {
     assert!(!denial.event_id().is_empty(), "an event id is empty");
     assert!(
         (1_384_300_800..4_102_444_800).contains(&denial.time().as_second()),
-        "{} is no event time",
+        "{} is not an event time",
         denial.time()
     );
     check_principal(denial.principal());
@@ -109,11 +109,11 @@ fn check_evidence(evidence: &Evidence) {
     }
 }
 
-/// A complaint is one printable line of a length that a log can take.
+/// A rejection's text is one printable line, short enough for a log.
 pub fn check_malformed(malformed: &Malformed) {
     let text = malformed.to_string();
     check_printable("a complaint", &text);
-    assert!(text.len() <= 256, "a complaint is long: {text}");
+    assert!(text.len() <= 256, "a rejection is long: {text}");
 }
 
 /// Every score can be shown and compared.
@@ -128,7 +128,7 @@ pub fn check_assessment(assessment: &Assessment) {
     }
 }
 
-/// A state is bounded and agrees with itself.
+/// A state is bounded and consistent.
 pub fn check_state(state: &PrincipalState) {
     for ids in [&state.ids, &state.ids_before] {
         assert!(ids.len() <= MAX_IDS, "{} ids", ids.len());
@@ -234,8 +234,8 @@ fn check_json(finding: &Finding) {
         ("/baseline/history_days", finding.baseline.history_days),
     ] {
         let read = read.pointer(place).and_then(serde_json::Value::as_f64);
-        // serde_json reads the last digit of a number approximately.
-        // JSON has no such number as infinity; one damaged so reads back as none.
+        // serde_json reads the last digit of a number approximately. JSON has no infinity, so a
+        // number damaged in that way reads back as null.
         assert!(
             !number.is_finite()
                 || read.is_some_and(|read| (read - number).abs() <= 1e-12 * number.abs()),
@@ -252,11 +252,10 @@ fn check_json(finding: &Finding) {
     );
 }
 
-/// The detector with its states in memory.
+/// The engine with its states in memory.
 pub struct InMemory(Engine<MemoryStore, LeftToCaller>);
 
 impl InMemory {
-    /// One under this policy.
     pub fn new(policy: &Policy) -> Self {
         let Ok(defaults) = Settings::read([]) else {
             panic!("the defaults are valid");
@@ -265,28 +264,26 @@ impl InMemory {
         Self(Engine::new(MemoryStore::default(), LeftToCaller, settings))
     }
 
-    /// Delivers a denial that is so old on arrival.
+    /// Delivers a denial that arrives this long after its event.
     pub fn deliver(&self, denial: &Denial, age: SignedDuration) -> Handled {
         let delivery = Delivery { denial, arrived: denial.time() + age };
         let mut handling = pin!(self.0.handle(&delivery));
         match handling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(handled)) => handled,
             Poll::Ready(Err(failed)) => panic!("{failed:?}"),
-            Poll::Pending => panic!("memory waits for nothing"),
+            Poll::Pending => panic!("the memory store never waits"),
         }
     }
 
-    /// The state of a principal.
     pub fn state(&self, key: &Text) -> Option<PrincipalState> {
         self.0.store().stored(key).map(|stored| stored.state)
     }
 
-    /// All that is kept of a principal.
     pub fn stored(&self, key: &Text) -> Option<StoredState> {
         self.0.store().stored(key)
     }
 
-    /// How many principals have a state.
+    /// Number of principals with a state.
     pub fn principals(&self) -> usize {
         self.0.store().len()
     }

@@ -1,5 +1,5 @@
-//! How many records an input holds, read with the JSON parser: on purpose not with the
-//! scanner's own means.
+//! Counts the records of an input with the JSON parser, deliberately without the scanner's own
+//! code.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use rattle::cloudtrail::{Denial, Record};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 const MAX_NESTING: usize = 8;
-/// Where a list of records must begin, if an object is to be its wrapping.
+/// In an object that wraps a list of records, the list must begin after at most this many members.
 const MAX_MEMBERS_BEFORE_RECORDS: usize = 4;
 const MAX_BYTES_BEFORE_RECORDS: usize = 16 << 10;
 
-/// The number of items that a replay finds in these bytes. None if they are not a series of
-/// objects and lists in valid JSON: what is found then is a matter of recovery.
+/// The number of items that a replay finds in these bytes. `None` unless they are a series of
+/// objects and lists in valid JSON, since otherwise the number depends on how the scanner recovers.
 pub fn number_of_items(bytes: &[u8]) -> Option<usize> {
     if bytes.len() > MAX_BYTES_BEFORE_RECORDS {
         return None;
@@ -27,7 +27,7 @@ pub fn number_of_items(bytes: &[u8]) -> Option<usize> {
         .sum()
 }
 
-/// The denial that a line starts with, of whatever follows it.
+/// The denial that a line starts with, whatever follows it.
 pub fn denial_at_start_of(line: &[u8]) -> Option<Denial> {
     if !line.starts_with(b"{") {
         return None;
@@ -36,10 +36,10 @@ pub fn denial_at_start_of(line: &[u8]) -> Option<Denial> {
     values.next()?.ok()?.denial().ok()?
 }
 
-/// What matters of a JSON value.
+/// The relevant parts of a JSON value.
 enum Value {
     List(Vec<Value>),
-    /// The members in order; of each, whether it has a name that lists of records have.
+    /// The members in order, each with a flag for a name that lists of records have.
     Object(Vec<(bool, Value)>),
     Scalar,
 }

@@ -1,5 +1,5 @@
-//! Alerts about any finding at all: what they say may be wrong then, but subject, bodies and
-//! JSON are well-formed and bounded.
+//! Alerts about arbitrary findings. Their content may be wrong, but subject, bodies and JSON are
+//! well-formed and bounded.
 
 #![no_main]
 
@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(stored) = stored(&mut input) else {
         return;
     };
-    // What a table holds may be damaged by hand: either it is refused, or it can be shown.
+    // An item in the table may be damaged by hand: its finding is either refused or can be shown.
     let Ok(mut finding) = serde_json::from_value::<Finding>(stored) else {
         return;
     };
@@ -105,7 +105,7 @@ fn evidence(input: &mut Unstructured<'_>) -> Result<Value> {
     }))
 }
 
-/// Text that a caller may have chosen, far longer than the input at times.
+/// Text that a caller may have chosen, sometimes far longer than the input.
 fn text(input: &mut Unstructured<'_>) -> Result<Value> {
     let text: &str = input.arbitrary()?;
     Ok(match input.int_in_range(0..=7)? {
@@ -117,12 +117,12 @@ fn text(input: &mut Unstructured<'_>) -> Result<Value> {
     })
 }
 
-/// A line that only this program writes, as it does or not.
+/// A line that only this program writes, mostly in its real form.
 fn line(input: &mut Unstructured<'_>, written: &str) -> Result<Value> {
     Ok(if input.ratio(7, 8)? { written.into() } else { text(input)? })
 }
 
-/// Numbers that JSON cannot hold, and kinds that no decision gives together.
+/// Numbers that JSON cannot hold, and kinds that no decision combines.
 fn exaggerate(finding: &mut Finding, input: &mut Unstructured<'_>) -> Result<()> {
     finding.signal = *input.choose(&Signal::ALL)?;
     finding.scale = *input.choose(&Scale::ALL)?;

@@ -1,5 +1,5 @@
-//! The detector without JSON: the bytes are a script of deliveries, so that a few of them
-//! reach what takes thousands of records: full windows, forgotten secrets, long silence,
+//! The engine without JSON. The bytes are a script of deliveries, so that a few of them reach
+//! states that would take thousands of records: full windows, forgotten secrets, long silence, and
 //! denials that arrive late or twice.
 
 #![no_main]
@@ -21,7 +21,7 @@ const SCRIPT_STEP_BYTES: usize = 6;
 const MAX_DELIVERIES: usize = 600;
 const START: i64 = 1_767_225_600;
 const TIMES: std::ops::Range<i64> = 1_384_300_800..4_102_444_800;
-/// What a step of the event clock counts in, in seconds.
+/// Units of a step of the event clock, in seconds.
 const CLOCK_UNITS: [i64; 8] = [0, 1, 60, 300, 3600, 86_400, 14 * 86_400, -300];
 
 static POLICIES: LazyLock<[Policy; 4]> = LazyLock::new(|| {
@@ -46,7 +46,7 @@ static POLICIES: LazyLock<[Policy; 4]> = LazyLock::new(|| {
 });
 
 /// One denial of each kind of principal.
-static KNOCKERS: LazyLock<[Denial; 4]> = LazyLock::new(|| {
+static EXAMPLES: LazyLock<[Denial; 4]> = LazyLock::new(|| {
     [
         r#"{"type":"IAMUser","principalId":"AIDAEXAMPLE","userName":"a\u001b[31m","arn":"arn:aws:iam::111122223333:user/a"}"#,
         r#"{"type":"AssumedRole","principalId":"AROAEXAMPLE:www.example.com","sessionContext":{"sessionIssuer":{"principalId":"AROAEXAMPLE","userName":"b","arn":"arn:aws:iam::111122223333:role/b"}}}"#,
@@ -89,24 +89,24 @@ struct Run {
 }
 
 impl Run {
-    /// Moves the clock and lets one principal knock several times. False at the end.
+    /// Moves the clock and delivers several denials of one principal. Returns false at the end.
     fn step(&mut self, step: [u8; SCRIPT_STEP_BYTES]) -> bool {
         let [who_and_unit, time, times, secret, names, id] = step;
         let unit = CLOCK_UNITS[usize::from(who_and_unit >> 2 & 7)];
         self.clock = (self.clock + unit * i64::from(time)).clamp(TIMES.start, TIMES.end - 1);
-        let knocker = &KNOCKERS[usize::from(who_and_unit & 3)];
+        let example = &EXAMPLES[usize::from(who_and_unit & 3)];
         let age = SignedDuration::from_secs(if who_and_unit & 0x80 == 0 { 0 } else { 1201 });
-        for knock in 0..=u32::from(times) {
+        for i in 0..=u32::from(times) {
             self.deliveries += 1;
             if self.deliveries > MAX_DELIVERIES {
                 return false;
             }
-            // An odd id starts over for each step, so that events are delivered again.
-            let id = if id & 1 == 1 { u32::from(id) + knock } else { self.unused_id() };
+            // An odd id starts again in each step, so that events are delivered again.
+            let id = if id & 1 == 1 { u32::from(id) + i } else { self.unused_id() };
             let stride = u32::from(names & 0x0f);
-            let first = u32::from(secret) + knock * stride;
-            let denial = self.denial(knocker, id, first, usize::from(names >> 4));
-            self.deliver(&denial, age, knock == 0 || knock == u32::from(times));
+            let first = u32::from(secret) + i * stride;
+            let denial = self.denial(example, id, first, usize::from(names >> 4));
+            self.deliver(&denial, age, i == 0 || i == u32::from(times));
         }
         true
     }
@@ -115,7 +115,7 @@ impl Run {
         u32::try_from(self.deliveries).unwrap_or(u32::MAX - 1) + 1_000_000
     }
 
-    fn denial(&self, knocker: &Denial, id: u32, first: u32, secrets: usize) -> Denial {
+    fn denial(&self, example: &Denial, id: u32, first: u32, secrets: usize) -> Denial {
         let names: Vec<String> = (first..).take(secrets).map(|n| format!("prod/db{n}")).collect();
         let Ok(time) = Timestamp::from_second(self.clock) else {
             panic!("{} is no time", self.clock);
@@ -123,10 +123,10 @@ impl Run {
         let call = Call {
             id: Text::new(&id.to_string(), 64).into(),
             time,
-            principal: Arc::clone(knocker.principal()),
-            session: knocker.session().cloned(),
-            region: knocker.region().cloned(),
-            source_ip: knocker.source_ip().cloned(),
+            principal: Arc::clone(example.principal()),
+            session: example.session().cloned(),
+            region: example.region().cloned(),
+            source_ip: example.source_ip().cloned(),
         };
         let cause = match first % 11 {
             number @ 0..7 => Cause::Implicit(PolicyType::ALL[number as usize]),
@@ -138,7 +138,7 @@ impl Run {
         Denial::new(call, Secrets::from_ids(names.iter().map(String::as_str)), cause, None)
     }
 
-    /// Delivers to both stores; `in_full` is slower by far.
+    /// Delivers to both stores. The checks of `in_full` are much slower.
     fn deliver(&mut self, denial: &Denial, age: SignedDuration, in_full: bool) {
         let key = denial.principal().key();
         let delivered = self.store.deliver(denial, age);
@@ -163,7 +163,7 @@ impl Run {
         let delivered = self.again.deliver(denial, age);
         assert_ne!(delivered.outcome, Outcome::Counted, "an event counts twice");
         assert!(!counted || delivered.outcome == Outcome::Duplicate);
-        // It may decide anew: the equations let a repeated event raise a further report.
+        // The decision may differ: the equations let a repeated event raise a further report.
         let Some(after) = self.again.state(key) else {
             panic!("{key} has no state");
         };

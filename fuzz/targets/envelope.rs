@@ -1,5 +1,5 @@
-//! What an event is taken for by its envelope: the same record means the same in each of
-//! its wrappings, and the function agrees with replay.
+//! The classification of an event by its envelope: a record means the same in each wrapping, and
+//! the function agrees with a replay.
 
 #![no_main]
 
@@ -13,11 +13,11 @@ use rattle_fuzz::{check_denial, check_malformed};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-/// No event time lies after it.
+/// Later than every event time.
 const LATER: Timestamp = Timestamp::constant(4_102_444_800, 0);
 const CLOUDTRAIL: &str = "AWS API Call via CloudTrail";
 const SECRETS_MANAGER: &str = "aws.secretsmanager";
-/// Far from the depth at which the parser gives up.
+/// Far below the depth at which the parser gives up.
 const MAX_NESTING: usize = 100;
 
 type Reading = Result<Option<Denial>, Malformed>;
@@ -37,14 +37,14 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The function takes an envelope for what replay takes it for, or says what it lacks.
+/// The function classifies an envelope as a replay does, or says what it lacks.
 fn check_function(event: &RawValue) {
     let replayed = Record::denial_in(event.get().as_bytes());
     match denial(event) {
         Ok(read) => {
             read.iter().for_each(check_denial);
-            // Beside the envelope's own fields stands one of a record, and that twice: replay,
-            // which looks for either, refuses the line. AWS writes no such envelope.
+            // Besides the envelope's fields, the event has a record's field, and has it twice. A
+            // replay looks for both forms and refuses the line. AWS writes no such envelope.
             if !matches!(replayed, Err(Malformed::Syntax(_))) {
                 assert_eq!(Ok(read), replayed, "the function differs from replay");
             }
@@ -60,23 +60,27 @@ fn check_function(event: &RawValue) {
     }
 }
 
-/// What the function takes an event for that arrives after everything.
+/// The function's classification of an event that arrives later than every event time.
 fn denial(event: &RawValue) -> Result<Option<Denial>, Rejection> {
     match read_event(event, false)?.arriving(LATER)? {
         Event::Denial(denial) => Ok(Some(denial)),
         Event::Task(_) | Event::Other => Ok(None),
-        Event::Read(read) => panic!("a read that nobody asked for: {read:?}"),
+        Event::Read(read) => panic!("a read although reads are not watched: {read:?}"),
     }
 }
 
-/// A call that succeeded is no denial, and what it read can be shown.
+/// A successful call is not a denial, and the secret that it read can be shown.
 fn check_read(event: &RawValue) {
     match Event::read(event.get(), true) {
         Ok(Event::Read(read)) => {
             let name = read.secret.name().as_str();
             assert!(!name.is_empty() && name.len() <= 64, "{name:?}");
             assert!(name.bytes().all(|b| (b' '..=b'~').contains(&b)), "{name:?}");
-            assert_eq!(Record::denial_in(event.get().as_bytes()), Ok(None), "a denial as well");
+            assert_eq!(
+                Record::denial_in(event.get().as_bytes()),
+                Ok(None),
+                "the read is a denial as well"
+            );
         }
         Ok(_) => {}
         Err(rejection) => {
@@ -129,13 +133,13 @@ fn read(envelope: &str) -> Reading {
 
 fn check_same(wrapping: &str, bare: &Reading, wrapped: &Reading) {
     match (bare, wrapped) {
-        // The parser words a fault by its place.
+        // The parser's description of a fault contains its position.
         (Err(Malformed::Syntax(_)), Err(Malformed::Syntax(_))) => {}
-        _ => assert_eq!(bare, wrapped, "in {wrapping} it means something else"),
+        _ => assert_eq!(bare, wrapped, "in {wrapping} the record means something else"),
     }
 }
 
-/// Whether the record might be a wrapping itself, or nest as deep as the parser goes.
+/// Whether the record might be a wrapping itself, or be nested as deeply as the parser allows.
 fn may_be_wrapped(record: &str) -> bool {
     ["detail", "CloudTrailEvent", "digestStartTime", "account\"", "\\u00"]
         .iter()

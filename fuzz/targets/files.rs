@@ -1,4 +1,4 @@
-//! `rattle replay` of one file as it is, and of the same file packed with gzip.
+//! `rattle replay` of one file as it is, and of the same file compressed with gzip.
 
 #![no_main]
 
@@ -16,7 +16,7 @@ use rattle::replay::summary::{RejectedInput, Summary};
 use rattle::replay::{Format, Input, Options, Order, ReplayError, Watcher, replay};
 use rattle::settings::Settings;
 
-/// In memory where there is such a folder: each input is written and read several times.
+/// In memory where such a folder exists, because each input is written and read several times.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let shared_memory = Path::new("/dev/shm");
     let folder = if shared_memory.is_dir() { shared_memory.into() } else { std::env::temp_dir() };
@@ -54,7 +54,7 @@ fn write(bytes: &[u8]) {
     fs::write(&*FILE, bytes).unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// One replay, checked; nothing if the file cannot be unpacked.
+/// Runs one checked replay. Returns `None` if the file cannot be decompressed.
 fn run(order: Order, format: Format) -> Option<(Summary, Vec<u8>)> {
     let options =
         Options { input: Input { paths: vec![FILE.clone()], ..Input::default() }, order, format };
@@ -109,7 +109,7 @@ fn check_summary(summary: &Summary) {
     assert!(summary.to_string().ends_with('\n'));
 }
 
-/// Each line is JSON: a decision for each denial, a finding where one says so.
+/// Each line is JSON: a decision for each denial, and a finding where a decision raised one.
 fn check_lines(summary: &Summary, output: &[u8]) {
     let (mut decisions, mut alerts, mut findings) = (0, 0, 0);
     for line in output.split_inclusive(|byte| *byte == b'\n') {

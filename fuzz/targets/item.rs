@@ -1,5 +1,5 @@
-//! The table's items: whatever stands in one, it is a state that can be worked with or is
-//! named as damaged, and what is read is what would be written.
+//! The table's items: any item is either a usable state or named as damaged, and a state that was
+//! read is the one that would be written.
 
 #![no_main]
 
@@ -21,7 +21,7 @@ use rattle_fuzz::{InMemory, check_rendering};
 
 const MAX_CHANGES: usize = 8;
 const MAX_DEPTH: usize = 3;
-/// What DynamoDB takes for a number: magnitudes from 1e-130 to almost 1e126.
+/// The numbers that DynamoDB accepts: magnitudes from 1e-130 to almost 1e126.
 const MAGNITUDES: std::ops::Range<f64> = 1e-130..9.9e125;
 
 /// Names of attributes, and of members of maps.
@@ -75,7 +75,7 @@ const NAMES: [&str; 45] = [
 
 static POLICY: LazyLock<Policy> = LazyLock::new(Policy::default);
 
-/// An enumeration from its first denial on, and what comes in the next window and day.
+/// An enumeration from its first denial on, and denials in the next window and on the next day.
 static DENIALS: LazyLock<Vec<Denial>> =
     LazyLock::new(|| (0..8).chain([600, 90_000]).map(denial).collect());
 
@@ -92,7 +92,7 @@ fn denial(second: i64) -> Denial {
     }
 }
 
-/// Items as they are written: after the first denial, with a finding, after a day.
+/// Items as they are written: after the first denial, with a finding, and after a day.
 static ITEMS: LazyLock<Vec<Item>> = LazyLock::new(|| {
     let store = InMemory::new(&POLICY);
     DENIALS
@@ -118,7 +118,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     match decode(&item) {
-        Ok(stored) => check_kept(&stored),
+        Ok(stored) => check_stored(&stored),
         Err(corrupt) => check_corrupt(&corrupt),
     }
 });
@@ -190,7 +190,7 @@ fn value(input: &mut Unstructured<'_>, depth: usize) -> Result<AttributeValue> {
     })
 }
 
-/// A number as DynamoDB gives it back, or what is none.
+/// A number in DynamoDB's text form.
 fn number(input: &mut Unstructured<'_>) -> Result<String> {
     Ok(match input.int_in_range(0..=4)? {
         0 => input.arbitrary::<i8>()?.to_string(),
@@ -201,7 +201,7 @@ fn number(input: &mut Unstructured<'_>) -> Result<String> {
             let held = if MAGNITUDES.contains(&number.abs()) { number } else { 0.0 };
             held.to_string()
         }
-        // About the windows of these days.
+        // Near the windows of the denials above.
         _ => (5_891_904 + i64::from(input.arbitrary::<i16>()?)).to_string(),
     })
 }
@@ -212,15 +212,15 @@ fn check_corrupt(corrupt: &CorruptItem) {
     assert!(corrupt.key.as_str().len() <= 256, "a long key: {text}");
 }
 
-fn check_kept(stored: &StoredState) {
+fn check_stored(stored: &StoredState) {
     match decode(&encode(stored)) {
-        Ok(again) => assert_eq!(&again, stored, "it is read otherwise than it was written"),
-        Err(corrupt) => panic!("what was read cannot be read again: {corrupt}: {stored:?}"),
+        Ok(again) => assert_eq!(&again, stored, "it is not read as it was written"),
+        Err(corrupt) => panic!("a state that was read cannot be read again: {corrupt}: {stored:?}"),
     }
     if let Some(outbox) = &stored.outbox {
         check_rendering(&outbox.finding);
     }
-    // As a delivery uses it.
+    // Uses the state as a delivery does.
     for denial in DENIALS.iter() {
         let mut state = stored.state.clone();
         state.receive(&Delivery::on_time(denial), &POLICY);

@@ -1,4 +1,4 @@
-//! The grammar of a denial's error message, in which a caller writes the middle.
+//! The grammar of a denial's error message, whose middle a caller writes.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use rattle::cloudtrail::message::DenialMessage;
 use rattle::cloudtrail::{Cause, PolicyType};
 
-/// What AWS keeps of a message.
+/// The length at which AWS truncates a message.
 const MAX_BYTES: usize = 1024;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -26,13 +26,13 @@ fn check_message(message: &str) {
         assert!(!part.is_empty() && part.trim() == part, "{part:?} is not trimmed");
     }
     if let Some(arn) = parsed.policy_arn {
-        assert!(arn.starts_with("arn:"), "{arn:?} is no ARN");
+        assert!(arn.starts_with("arn:"), "{arn:?} is not an ARN");
         assert!(matches!(parsed.cause, Cause::Explicit(Some(_))), "an ARN without its policy");
     }
 }
 
-/// Whatever a caller types for a secret, the message names exactly that, and the reason
-/// that follows it. Cut where AWS cuts it, it is still read.
+/// Whatever a caller types as the secret, the message gives exactly that, and the reason that
+/// follows it. A message truncated where AWS truncates it can still be read.
 fn check_resource(typed: &str) {
     let policy_arn = "arn:aws:organizations::111122223333:policy/o-1/service_control_policy/p-1";
     for (reason, cause, arn) in [

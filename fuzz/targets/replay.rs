@@ -1,4 +1,4 @@
-//! A whole replay in the process: arbitrary bytes are scanned, delivered and reported.
+//! A whole replay in this process: arbitrary bytes are scanned, delivered and reported.
 
 #![no_main]
 
@@ -15,7 +15,7 @@ use rattle_fuzz::{
 };
 use serde::de::IgnoredAny;
 
-/// The scanner's first buffer: what lies behind it is read after the buffer has moved.
+/// Size of the scanner's first buffer. Bytes beyond it are read after the buffer has moved.
 const FIRST_BUFFER_BYTES: usize = 256 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -53,15 +53,15 @@ fn check_places(bytes: &[u8], items: &[Scanned]) {
     }
 }
 
-/// What could be a denial comes out as one, or as a complaint.
+/// Anything that could be a denial gives a denial or a rejection.
 fn check_nothing_is_lost(bytes: &[u8], items: &[Scanned]) {
     if let Some(expected) = number_of_items(bytes) {
         assert_eq!(items.len(), expected, "records of {}: {items:?}", bytes.escape_ascii());
     } else if items.is_empty() && !names_a_list_of_records(bytes) {
-        // What else stands in the object around a list of records is left out unread, so it
-        // may hold anything.
+        // The rest of the object around a list of records is skipped unread, so it may hold
+        // anything.
         let lost = bytes.split(|byte| *byte == b'\n').find_map(denial_at_start_of);
-        assert_eq!(lost, None, "passed in silence");
+        assert_eq!(lost, None, "a denial was skipped without a rejection");
     }
     let Some(records) = lines_of_json(bytes) else {
         return;
@@ -70,7 +70,8 @@ fn check_nothing_is_lost(bytes: &[u8], items: &[Scanned]) {
     assert_same_kinds(items, &alone, "line by line");
 }
 
-/// The same records are the same in every wrapping. The input's length says in which.
+/// The same records give the same results in every wrapping. The input's length selects the
+/// wrapping.
 fn check_wrapping_makes_no_difference(bytes: &[u8], items: &[Scanned]) {
     let Some(records) = lines_of_json(bytes) else {
         return;
@@ -87,7 +88,7 @@ fn check_wrapping_makes_no_difference(bytes: &[u8], items: &[Scanned]) {
     assert_same_kinds(items, &scan(&wrapped[..]), &how);
 }
 
-/// Neither the sizes of the pieces that are read nor where the buffer ends show.
+/// The results depend neither on the sizes of the pieces read nor on where the buffer ends.
 fn check_reading_makes_no_difference(bytes: &[u8], items: &[Scanned]) {
     assert_same(items, &scan(Trickle::of(bytes)), 0, "read in small pieces");
 
@@ -129,13 +130,13 @@ fn deliver(items: &[Scanned]) {
         check_state(&state);
         assert_eq!(Some(&state), again.state(key).as_ref(), "two runs differ");
     }
-    let [counted, duplicate, saturated] = outcomes;
-    assert_eq!(counted + duplicate + saturated, denials, "counters do not reconcile");
+    let [counted, duplicate, full] = outcomes;
+    assert_eq!(counted + duplicate + full, denials, "counters do not reconcile");
     assert!(store.principals() <= counted, "a principal without a counted denial");
     assert_eq!(store.principals() == 0, denials == 0);
 }
 
-/// The lines, if each is one JSON object, alone in its line and without a list of records.
+/// The lines, if each is one JSON object alone in its line and has no list of records.
 fn lines_of_json(bytes: &[u8]) -> Option<Vec<&[u8]>> {
     let lines: Vec<&[u8]> =
         bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
@@ -161,7 +162,7 @@ fn item_of(record: &[u8]) -> Scanned {
     }
 }
 
-/// As [`assert_same_kinds`], with the places.
+/// As [`assert_same_kinds`], but compares the places too.
 #[track_caller]
 fn assert_same(items: &[Scanned], others: &[Scanned], moved_by: u64, how: &str) {
     assert_same_kinds(items, others, how);
@@ -181,8 +182,8 @@ fn assert_same_kinds(items: &[Scanned], others: &[Scanned], how: &str) {
             (Scanned::Denial(one), Scanned::Denial(other)) => one == other,
             (Scanned::Ignored, Scanned::Ignored) => true,
             (Scanned::Rejected(_, one), Scanned::Rejected(_, other)) => {
-                // Of several faults in a text, the one that is named may depend on how much
-                // of the text was there.
+                // If a text has several faults, the one that is named may depend on how much of the
+                // text had been read.
                 let both_are_syntax =
                     matches!(one, Malformed::Syntax(_)) && matches!(other, Malformed::Syntax(_));
                 both_are_syntax || one == other
@@ -193,8 +194,8 @@ fn assert_same_kinds(items: &[Scanned], others: &[Scanned], how: &str) {
     }
 }
 
-/// Reads in pieces of odd sizes, interrupted now and then. The pieces grow with the input,
-/// since a record is parsed anew with each piece of it.
+/// Reads in pieces of odd sizes, with occasional interruptions. The pieces grow with the input,
+/// since a record is parsed again with each of its pieces.
 struct Trickle<'a> {
     rest: &'a [u8],
     reads: usize,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Installs and starts what the tests run against. Needs nothing but Python 3 and npm.
 
-    emulator.py install   make tests/.tools as the pins say (quick if it is already so)
+    emulator.py install   install the pinned versions in tests/.tools (quick if they are there)
     emulator.py python    print the path of the interpreter that has the packages
     emulator.py dynalite  print the path of the strict DynamoDB
 """
@@ -47,8 +47,8 @@ def install():
 
 
 def install_part(folder, pins, executable, make):
-    """Makes a folder anew unless it was made from the same pins. The stamp is written
-    last: an interrupted installation has none and is done again."""
+    """Makes a folder again unless it was made from the same pins. The stamp is written last,
+    so an interrupted installation has none and is repeated."""
     stamp = folder / "pins.sha256"
     wanted = hashlib.sha256(pins.encode()).hexdigest()
     if executable.exists() and stamp.exists() and stamp.read_text() == wanted:
@@ -70,7 +70,7 @@ def install_dynalite(folder):
 
 
 def run(command):
-    # Standard output belongs to whoever asks for a path.
+    # Standard output is reserved for the path that a caller asks for.
     subprocess.run([str(part) for part in command], check=True, stdout=sys.stderr)
 
 

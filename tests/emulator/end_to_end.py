@@ -1,5 +1,5 @@
-"""What the end-to-end tests share: the function deployed in an account of its own, and
-eyes on everything it does there. Nothing here looks into the function."""
+"""Shared by the end-to-end tests: deploys the function in an account of its own and observes
+all its effects there, without looking inside the function."""
 
 import atexit
 import copy
@@ -22,11 +22,11 @@ from test_template import account
 
 BINARY = "FUNCTION_BINARY"
 SAMPLE = stack.ROOT / "events" / "denied-role__instance-session.json"
-# How long anything may take. What is waited for comes in a second or two; a busy machine
-# must not fail a test.
+# The limit for every wait. Most waits end within two seconds, and a busy machine must not
+# fail a test.
 PATIENCE_SECONDS = 30
-# Of the sample: what a log must never hold, because callers choose it or it identifies
-# their credentials.
+# Parts of the sample that a log must never contain, because callers choose them or they
+# identify their credentials.
 CONFIDENTIAL = (
     "ASIA7FF65IIH6EXAMPLE",
     "aws-sdk-java",
@@ -40,8 +40,8 @@ CONFIDENTIAL = (
 
 @functools.cache
 def binary():
-    """The function's binary without its symbols, which are most of it and would be
-    packed and unpacked for each account."""
+    """The function's binary without its symbols, which are most of its size and would be
+    compressed and unpacked for each account."""
     given = os.environ.get(BINARY)
     if not given:
         raise RuntimeError(f"{BINARY} is not set: it names the rattle-lambda to test, built with --features lambda")
@@ -62,7 +62,7 @@ def as_it_is():
 
 
 def wait_for(what, look, within=PATIENCE_SECONDS):
-    """What `look` gives as soon as it is something."""
+    """The first result of `look` that is not empty."""
     deadline = time.monotonic() + within
     while not (seen := look()):
         if time.monotonic() > deadline:
@@ -72,8 +72,8 @@ def wait_for(what, look, within=PATIENCE_SECONDS):
 
 
 class Caller:
-    """A role that asks for secrets it may not read. All of its calls are of one second,
-    so that no test depends on where in a window it runs."""
+    """A role that asks for secrets it may not read. All of its calls are made in one second,
+    so that no test depends on the time within a window."""
 
     def __init__(self, name, role_arn=None, at=None):
         self.name = name
@@ -86,7 +86,7 @@ class Caller:
         return f"111122223333#{self.id}"
 
     def denial(self, number, at=None):
-        """CloudTrail's record of one refusal, of the secret with this number."""
+        """CloudTrail's record of one denial, for the secret with this number."""
         detail = copy.deepcopy(sample()["detail"])
         text = json.dumps(detail)
         text = text.replace("AROAEXAMPLEWEBFRONT01", self.id).replace("role/web-frontend", f"role/{self.name}")
@@ -102,7 +102,7 @@ class Caller:
 
 
 def serve(answer):
-    """A server on this machine. `answer` gets each request with its body, and gives status and text."""
+    """A server on this machine. `answer` receives each request with its body and returns status and text."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
@@ -126,12 +126,12 @@ def sample():
 
 
 def envelope(detail):
-    """What EventBridge hands to the function."""
+    """The event that EventBridge delivers to the function."""
     return sample() | {"id": str(uuid.uuid4()), "detail": detail}
 
 
 class Subscriber:
-    """An HTTP endpoint that confirms its subscription and keeps what it is sent."""
+    """An HTTP endpoint that confirms its subscription and records its messages."""
 
     def __init__(self):
         self.messages = []
@@ -176,7 +176,7 @@ class Deployed:
         self._alert_queue = self._subscribe_queue()
 
     def _subscribe_queue(self):
-        # The local AWS has put a message here before it answers the function's Publish.
+        # The local AWS puts a message here before it answers the function's Publish.
         url = self.sqs.create_queue(QueueName="alerts")["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         admit_topic = {
@@ -194,7 +194,7 @@ class Deployed:
     # ---- in ----
 
     def put(self, *details):
-        """Plays CloudTrail."""
+        """Sends these records to EventBridge as CloudTrail does."""
         for first in range(0, len(details), 10):
             answer = self.events.put_events(
                 Entries=[
@@ -209,13 +209,13 @@ class Deployed:
             assert answer["FailedEntryCount"] == 0, answer
 
     def handle(self, *details):
-        """The same, and waits until the function is done with all of them."""
+        """The same, and waits until the function has handled all of them."""
         before = len(self.runs())
         self.put(*details)
         self.wait_for_runs(before + len(details))
 
     def invoke(self, payload):
-        """Hands the function what no rule would."""
+        """Invokes the function with a payload that no rule would deliver."""
         self.functions.invoke(
             FunctionName=self.outputs["FunctionName"], InvocationType="Event", Payload=json.dumps(payload)
         )
@@ -230,7 +230,7 @@ class Deployed:
         return [line for line in self.log() if line.startswith("REPORT RequestId: ")]
 
     def lines(self):
-        """What the function itself wrote."""
+        """The lines that the function itself wrote."""
         platform = re.compile(r"(START|END|REPORT) RequestId: ")
         return [line for line in self.log() if not platform.match(line)]
 
@@ -252,7 +252,7 @@ class Deployed:
         return self.dynamodb.get_item(TableName=self.outputs["TableName"], Key=key, ConsistentRead=True).get("Item")
 
     def number(self, caller, attribute):
-        """A whole number of an item, or None where there is none."""
+        """An attribute of an item as a whole number, or None if it is missing."""
         held = (self.item(caller) or {}).get(attribute)
         return held and int(held["N"])
 
@@ -270,7 +270,7 @@ class Deployed:
         )
 
     def saturate(self, caller):
-        """Fills the item's list of counted events up, as 256 denials would."""
+        """Fills the item's set of counted events, so that its window is full as after 256 denials."""
         held = len(self.item(caller)["ids"]["BS"])
         self.dynamodb.update_item(
             TableName=self.outputs["TableName"],
@@ -285,17 +285,17 @@ class Deployed:
         return self._alerts
 
     def findings(self, caller):
-        """The findings about one principal among them."""
+        """The findings about one principal among all alerts."""
         bodies = [json.loads(message["Message"]) for message in self.alerts()]
         return [body for body in bodies if body.get("principal", {}).get("key") == caller.key]
 
     def failures(self):
-        """Every event that was given up so far."""
+        """Every event in the failure queue so far."""
         self._failures += self._drained(self.outputs["FailureQueueUrl"])
         return self._failures
 
     def failure_of(self, payload_holds):
-        """The one event that was given up and of which this holds, waited for."""
+        """Waits for the one event in the failure queue whose payload satisfies this."""
         found = wait_for(
             "the event in the failure queue",
             lambda: [failure for failure in self.failures() if payload_holds(failure["requestPayload"])],
@@ -317,7 +317,7 @@ class Deployed:
 
 
 class EndToEndTest(unittest.TestCase):
-    """Each class has a deployment, and so an account, of its own."""
+    """Each class has its own deployment, and so its own account."""
 
     maxDiff = None
     deployed = None
@@ -331,7 +331,7 @@ class EndToEndTest(unittest.TestCase):
         return Deployed()
 
     def tearDown(self):
-        # After every test, because a log that says too much may do so anywhere.
+        # Checked after every test, because any of them could make the log say too much.
         for line in self.deployed.log():
             for text in CONFIDENTIAL:
                 self.assertNotIn(text, line)

@@ -1,25 +1,25 @@
 #!/usr/bin/env python3
-"""The local AWS of the tests: ministack, closer to AWS where this project depends on it.
+"""The local AWS of the tests: ministack, changed to match AWS where this project needs it.
 
 Five things differ from ministack as published:
 
 1. `PutEvents` takes events from `aws.*` sources. On AWS only AWS can send those; here
-   the test plays CloudTrail.
+   the test sends them in place of CloudTrail.
 2. Rules in state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS work, and an event that
    CloudTrail marks as read-only reaches no other rule. Without this a template with the
-   wrong state would pass every test and be deaf on AWS.
-3. EventBridge invokes a function asynchronously: failures are tried again and end in the
+   wrong state would pass every test and receive no event on AWS.
+3. EventBridge invokes a function asynchronously: failures are retried and then go to the
    function's on-failure destination.
 4. Every connection counts as encrypted. This is plain HTTP on the loopback interface,
-   where a policy that asks for TLS would refuse everything.
-5. A function is told the log format and level of its LoggingConfig, by the variables
-   that Lambda sets for it.
+   where a policy that requires TLS would deny everything.
+5. A function gets the log format and level of its LoggingConfig in the variables that
+   Lambda sets for it.
 
 ministack's own functions are replaced in this process; nothing is patched on disk.
 
-Listens on 127.0.0.1, on GATEWAY_PORT or else on a free port, and says so in one line on
+Listens on 127.0.0.1, on GATEWAY_PORT or else on a free port, and prints one line on
 standard output: `listening on http://127.0.0.1:PORT`. With `--until-stdin-closes` it
-ends with whoever started it, however that ended.
+ends when the process that started it ends, in whatever way.
 """
 
 import argparse
@@ -33,13 +33,13 @@ import tempfile
 import threading
 
 MINISTACK = "1.5.33"
-HEARS_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+MATCHES_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 DEFAULTS = {
-    # ministack would listen on every interface.
+    # By default ministack listens on every interface.
     "BIND_HOST": "127.0.0.1",
-    # Roles are enforced: a missing permission is a failing test.
+    # Policies of roles are enforced, so a missing permission fails a test.
     "AUTH": "true",
-    # AWS waits one minute and then two between the attempts of an event.
+    # AWS waits one minute, and then two, between the attempts of an event.
     "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",
 }
 
@@ -49,19 +49,19 @@ def main():
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     port = os.environ.setdefault("GATEWAY_PORT", str(free_port()))
-    # A function inherits this and so finds the emulator instead of AWS.
+    # A function inherits this, and so uses the emulator instead of AWS.
     os.environ.setdefault("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     if arguments.until_stdin_closes:
         threading.Thread(target=end_with_stdin, daemon=True).start()
 
     with tempfile.TemporaryDirectory(prefix="rattle-local-aws-") as scratch:
-        # Unpacked functions would otherwise pile up in /tmp, one folder for each port.
+        # Otherwise unpacked functions would accumulate in /tmp, one folder for each port.
         tempfile.tempdir = os.environ["TMPDIR"] = os.environ["STATE_DIR"] = scratch
         serve(port)
 
 
 def serve(port):
-    # ministack reads its environment while it is imported.
+    # ministack reads its environment when it is imported.
     from ministack import app
     from ministack.services import eventbridge, lambda_svc
 
@@ -90,8 +90,8 @@ def end_with_stdin():
 
 
 def close_gaps(app, eventbridge, lambda_svc):
-    """What is replaced is private to ministack, so it is replaced in the version it was
-    written against and in no other."""
+    """The replaced functions are private to ministack, so they are replaced only in the
+    version that the replacements were written for."""
     installed = importlib.metadata.version("ministack")
     if installed != MINISTACK:
         sys.exit(f"local_aws.py knows ministack {MINISTACK}, not {installed}")
@@ -110,12 +110,12 @@ def any_source(put_events):
 
 
 def state_aware_dispatch(eventbridge):
-    """Rules are only read here. Rewriting their states around ministack's own loop would
-    show through to every request that is served meanwhile."""
+    """Only reads the rules. Changing their states around ministack's own loop would be
+    visible to every request that is served in the meantime."""
 
     def dispatch(event, view=None):
         view = view or eventbridge._pattern_event_view(event)
-        states = {HEARS_READS} if is_recorded_read(view.event_with_detail()) else {HEARS_READS, "ENABLED"}
+        states = {MATCHES_READS} if is_recorded_read(view.event_with_detail()) else {MATCHES_READS, "ENABLED"}
         bus = event.get("EventBusName", "default")
         passed = set(event.get("_DispatchPath") or ())
         for key, rule in list(eventbridge._rules.items()):
@@ -133,8 +133,8 @@ def state_aware_dispatch(eventbridge):
 
 
 def is_recorded_read(envelope):
-    """Whether CloudTrail recorded a call that only reads. Re-exported records carry the
-    flag as a string."""
+    """Whether CloudTrail recorded a call that only reads. Re-exported records have the flag as
+    a string."""
     detail = envelope.get("detail")
     return (
         str(envelope.get("detail-type", "")).endswith("via CloudTrail")

@@ -4,8 +4,8 @@
     stack.py --endpoint URL --binary target/release/rattle-lambda [--parameter NAME=VALUE]...
 
 prints `{"account":…,"region":…,"endpoint":…,"name":…,"outputs":{…}}`. Each deployment gets
-an account of its own, so that tests that run side by side stay apart: the account's number
-is the access key id, and any secret key does.
+its own account, so that tests can run side by side. The account's number is the access key
+id, and any secret key is accepted.
 """
 
 import argparse
@@ -66,7 +66,7 @@ class Account:
             region_name=self.region,
             aws_access_key_id=self.id,
             aws_secret_access_key="unused",
-            # A test that fails should say so at once.
+            # Without retries a failing test fails at once.
             config=botocore.config.Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
         )
 
@@ -81,7 +81,7 @@ class Stack:
 
 
 def new_account_id():
-    # No leading zero: a shell or a YAML reader would take it for an octal number.
+    # No leading zero, because a shell or a YAML reader would read an octal number.
     return str(10**11 + secrets.randbelow(9 * 10**11))
 
 
@@ -112,7 +112,7 @@ def deploy(binary, parameters=None, *, account, name="rattle", template=None):
 
 
 def update(deployed, template, parameters=None):
-    """Makes the stack what another template says, with the same code."""
+    """Updates the stack to another template with the same code."""
     cloudformation = deployed.account.client("cloudformation")
     cloudformation.update_stack(
         StackName=deployed.name,
@@ -130,7 +130,7 @@ def update(deployed, template, parameters=None):
 def upload(account, archive):
     s3 = account.client("s3")
     bucket, key = f"artifacts-{account.id}-{account.region}", f"{secrets.token_hex(8)}.zip"
-    # S3 takes no constraint for its oldest Region.
+    # S3 accepts no location constraint for its oldest Region.
     place = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
     s3.create_bucket(Bucket=bucket, **(place if account.region != "us-east-1" else {}))
     s3.put_object(Bucket=bucket, Key=key, Body=archive)
@@ -154,8 +154,8 @@ def zip_of_version(binary, _modified):
 
 
 def packaged(template, bucket, key):
-    """The template with its functions' code in S3 and nothing else changed, as
-    `sam package` does it."""
+    """The template with its functions' code in S3 and no other change, as `sam package`
+    would write it."""
     template = json.loads(json.dumps(template))
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":

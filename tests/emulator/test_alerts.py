@@ -1,5 +1,5 @@
-"""The recorded alerts against what their receivers publish about their formats, and the
-commands in them against the local AWS, through a real shell."""
+"""Checks the recorded alerts against the formats that their receivers publish, and runs the
+commands in them against the local AWS through a real shell."""
 
 import copy
 import json
@@ -59,7 +59,7 @@ class Schema(unittest.TestCase):
 
 
 class SecurityHub(unittest.TestCase):
-    """ASFF, against the service's own model."""
+    """Checks ASFF against the service's own model."""
 
     @classmethod
     def setUpClass(cls):
@@ -102,7 +102,7 @@ class SecurityHub(unittest.TestCase):
 
 
 class Ocsf(unittest.TestCase):
-    # Required of a Detection Finding by the published schema, with the cloud profile.
+    # Required in a Detection Finding by the published schema, with the cloud profile.
     REQUIRED = {
         "activity_id",
         "category_uid",
@@ -136,7 +136,7 @@ class Ocsf(unittest.TestCase):
 
 
 class Mute(unittest.TestCase):
-    """The command of each e-mail and each chat message, run."""
+    """Runs the command of each e-mail and each chat message."""
 
     @classmethod
     def setUpClass(cls):
@@ -166,7 +166,7 @@ class Mute(unittest.TestCase):
                     yield name, step.split("`")[1], text
 
     def words(self, command):
-        """The words of a command as a shell hands them to the program."""
+        """The words of a command as a shell passes them to the program."""
         script = 'aws() { printf "%s\\0" "$@"; }; ' + command
         output = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True).stdout
         return output.split("\0")[:-1]

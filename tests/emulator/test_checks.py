@@ -1,5 +1,5 @@
-"""Each check of test_template.py can fail: the template is spoilt in one place, and the
-check that guards the place must say so."""
+"""Each check of test_template.py can fail: the template is broken in one place, and the check
+that guards the place must fail."""
 
 import io
 import pathlib
@@ -11,7 +11,7 @@ import test_template
 
 CT_STATE = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 
-# What is spoilt; what stands there; what is put instead; the test that must fail.
+# What is broken, the text at that place, its replacement, and the test that must fail.
 SPOILT = [
     ("the rule's state", f"State: {CT_STATE}", "State: ENABLED", "Events.test_the_rule_sees_calls_that_only_read"),
     ("the rule's bus", f"State: {CT_STATE}", f"State: {CT_STATE}\n      EventBusName: other", "Events.test_the_rule_sees_calls_that_only_read"),
@@ -85,7 +85,7 @@ SPOILT = [
     ("an option that is not taken", "    Condition: HasPager\n", "    Condition: HasTrail\n", "Deployment.test_the_stack_is_created_with_every_option"),
 ]  # fmt: skip
 
-# Guards CargoLambda.toml and Cargo.toml, not the template.
+# These tests guard CargoLambda.toml and Cargo.toml, not the template.
 NOT_OF_THE_TEMPLATE = {"Function.test_it_is_built_with_its_own_features_and_unwinds"}
 
 

@@ -1,5 +1,4 @@
-"""template.yaml and the built function, from CloudTrail's event to what a subscriber
-receives. FUNCTION_BINARY names the function's binary."""
+"""template.yaml and the built function, from CloudTrail's event to the subscriber's message. FUNCTION_BINARY names the function's binary."""
 
 import json
 import time
@@ -22,7 +21,7 @@ class Alerts(EndToEndTest):
         self.deployed.handle(*caller.enumeration(8))
 
         wait_for("the alert", lambda: urgent.messages)
-        # Whatever was sent to the second subscriber was sent before this.
+        # Everything sent to the second subscriber was sent before this message.
         fence = {"severity": {"DataType": "String", "StringValue": "low"}}
         self.deployed.sns.publish(TopicArn=topic, Message=FENCE, MessageAttributes=fence)
         wait_for("the fence", lambda: low.messages)
@@ -37,7 +36,7 @@ class Alerts(EndToEndTest):
         self.assertEqual((finding["type"], finding["schema"]), ("finding", "rattle.finding/1"))
         self.assertEqual((finding["status"], finding["signal"], finding["scale"]), ("open", "secrets", "5m"))
         self.assertEqual(finding["severity"], "medium")
-        # Fewer than 8 if the alert was claimed while some of them were on their way.
+        # Fewer than 8 if the alert was claimed before all of them had been counted.
         self.assertIn(finding["observed"], range(5, 9))
         self.assertEqual(finding["secrets"]["5m"], finding["observed"])
         self.assertGreaterEqual(finding["deviation"], finding["threshold"])
@@ -97,8 +96,8 @@ class Alerts(EndToEndTest):
         self.deployed.handle(*events, *events)
         self.assertEqual(self.deployed.number(caller, "n_1d"), 6)
         self.assertEqual(self.deployed.number(caller, "alert_seq"), 1)
-        # The second delivery of the event that claimed it may send it too: it cannot know
-        # whether the first one still lives.
+        # A second delivery of the event that claimed the finding may send it too, because
+        # it cannot know whether the first one is still running.
         self.assertEqual(len({finding["id"] for finding in self.deployed.findings(caller)}), 1)
 
     def test_denials_of_the_functions_own_role_leave_no_trace(self):
@@ -115,7 +114,7 @@ class Alerts(EndToEndTest):
         self.deployed.handle(*others)
         self.assertEqual(self.deployed.findings(caller), [])
         self.assertEqual(self.deployed.number(caller, "alert_seq"), 1)
-        self.assertIsNone(self.deployed.number(caller, "suppressed"), "no storm held it back")
+        self.assertIsNone(self.deployed.number(caller, "suppressed"), "no storm held the finding back")
         self.assertNotIn("pending", self.deployed.item(caller))
         (logged,) = [line for line in map(json.loads, self.deployed.lines()) if caller.key in json.dumps(line)]
         finding = logged["fields"]["finding"]
@@ -142,7 +141,7 @@ class Alerts(EndToEndTest):
 
 
 class OneMessage(EndToEndTest):
-    """The request to SNS itself: the local AWS delivers no e-mail that could be read."""
+    """Checks the request to SNS itself, because the local AWS delivers no e-mail."""
 
     @classmethod
     def deploy(cls):
@@ -182,7 +181,7 @@ class OneMessage(EndToEndTest):
         self.assertEqual(bodies["lambda"], bodies["sqs"])
         self.assertEqual(json.loads(bodies["https"])["FindingId"], finding["id"])
         self.assertEqual(bodies["http"], bodies["https"])
-        # SNS refuses a longer subject, and one with anything but printable ASCII.
+        # SNS refuses a longer subject, and any character but printable ASCII.
         self.assertRegex(request["Subject"], r"^[ -~]{1,99}$")
         self.assertEqual(request["Subject"], f"ALARM: [Rattle medium] {finding['title']}")
         email = bodies["email"]
@@ -250,9 +249,10 @@ class PlainRule(EndToEndTest):
     def test_a_rule_in_the_plain_state_delivers_no_denial_at_all(self):
         caller, fence = Caller("unheard"), Caller("fence")
         self.deployed.put(*caller.enumeration(8))
-        # The same, were it a write: whatever the rule would deliver, it has delivered.
+        # The same event as a write. Once it has arrived, everything the rule delivers has
+        # been delivered.
         self.deployed.handle(fence.denial(0) | {"readOnly": False})
-        # Those would have been started before it; they may end a little later.
+        # Other invocations would have started before it, but may end a little later.
         time.sleep(0.3)
         self.assertEqual([item["principal"]["S"] for item in self.deployed.items()], [fence.key])
         self.assertEqual(len(self.deployed.runs()), 1)
@@ -265,7 +265,7 @@ class Storm(EndToEndTest):
         return Deployed(parameters={"MaxAlertsPerHour": "2"})
 
     def test_past_the_limit_one_message_says_so_and_further_findings_are_recorded(self):
-        # Alerts are counted by the hour of the clock.
+        # The limit counts alerts by the hour of the clock.
         left = 3600 - time.time() % 3600
         if left < NEXT_HOUR_SOON_SECONDS:
             time.sleep(left + 1)
@@ -321,7 +321,7 @@ class Telemetry(EndToEndTest):
         outcomes = ("Denials", "Duplicates", "Saturated", "Ignored", "Rejected")
         self.assertEqual(received, sum(sums[name] for name in outcomes))
         self.assertLessEqual(set(sums), set(expected) | {"DynamoDbRequests", "LostRaces"})
-        # Rejected and ignored events cost no request; most others cost one.
+        # Rejected and ignored events cost no request, and most others cost one.
         self.assertGreaterEqual(sums["DynamoDbRequests"], 8 + 2 + 1 + 2)
 
     def embedded(self, line, started):

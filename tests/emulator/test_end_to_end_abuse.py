@@ -1,4 +1,4 @@
-"""What the deployed function gives away, and what comes of text that a caller chose.
+"""What the deployed function discloses, and how it handles text that a caller chose.
 FUNCTION_BINARY names the function's binary."""
 
 import json
@@ -9,9 +9,9 @@ import unittest
 
 from end_to_end import CONFIDENTIAL, Caller, Deployed, EndToEndTest, as_it_is, binary, envelope, serve, wait_for
 
-# In every event below, and in nothing that is not copied from one.
+# Appears in every event below, and elsewhere only in copies of them.
 MARK = "xMARKx"
-# Of an alert's body alone.
+# Appear only in the body of an alert.
 BODIES = ("WHAT WAS SEEN", "WHAT TO DO", "rattle.finding/1", "T1555.006")
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 MAX_ERROR_BYTES = 400
@@ -27,7 +27,7 @@ HOSTILE = (
 
 
 def marked(detail):
-    """The event with a mark in all that says who called, from where, for what."""
+    """The event with a mark in every field about the caller, its address and its request."""
     identity = detail["userIdentity"]
     identity["accessKeyId"] = f"ASIA{MARK}"
     identity["sessionContext"]["attributes"] = {"mfaAuthenticated": MARK}
@@ -41,7 +41,7 @@ def marked(detail):
 
 
 class Trace(EndToEndTest):
-    """Everything that the process writes, at the level that writes most."""
+    """Everything that the process writes, at the most detailed level."""
 
     @classmethod
     def deploy(cls):
@@ -59,7 +59,7 @@ class Trace(EndToEndTest):
     def test_no_event_key_credential_or_message_body_is_written_at_any_level(self):
         caller, damaged = Caller("traced"), Caller("traced-and-damaged")
         self.deployed.handle(*map(marked, caller.enumeration(8)))
-        # Events that are ignored, rejected, and fail.
+        # Events that are ignored, that are rejected, and that fail.
         self.deployed.handle(marked(Caller("other").denial(0)) | {"errorCode": "AccessDenied", "eventVersion": "1.08"})
         nameless = marked(caller.denial(9))
         del nameless["eventID"]
@@ -78,7 +78,7 @@ class Trace(EndToEndTest):
         self.assertEqual(len(self.deployed.findings(caller)), 1)
 
         output = (self.folder / "output").read_text()
-        # There is a log, with the finding's line, the metrics and the failures.
+        # Confirms that the log has the finding's line, the metrics and the failures.
         for text in (caller.key, '"_aws"', "RejectedEvent", "CorruptItem"):
             self.assertIn(text, output)
         environment = dict(line.split("=", 1) for line in self.environment() if "=" in line)
@@ -108,13 +108,14 @@ class GivenUp(EndToEndTest):
             self.assert_failed(failure, error_type)
             answer = failure["responsePayload"]
             self.assertLessEqual(set(answer), {"errorType", "errorMessage"})
-            # Of a field that cannot be used the error quotes 48 bytes, and of no other any.
+            # The error quotes 48 bytes of a field that cannot be used, and nothing of any
+            # other field.
             error = answer["errorMessage"].replace(f'"{(MARK * 100)[:23]}', "")
             self.assertLessEqual(len(answer["errorMessage"]), MAX_ERROR_BYTES)
             for text in CONFIDENTIAL:
                 self.assertNotIn(text, error)
             self.assertLessEqual(error.count(MARK), 48 // len(MARK), error)
-            # And with what else AWS adds to it there is no second copy of the event.
+            # The rest of what AWS adds contains no second copy of the event.
             others = {name: value for name, value in failure.items() if name not in ("requestPayload", "responsePayload")}
             self.assertNotIn(MARK, json.dumps(others))
 
@@ -143,12 +144,13 @@ def hostile(caller, number, text):
     detail["userIdentity"]["principalId"] = f"{caller.id}:{text}"
     detail["userIdentity"]["arn"] = f"arn:aws:sts::111122223333:assumed-role/{caller.name}/{text}"
     message = detail["errorMessage"].replace(f"secret-name-{number}", f"{number}{text}")
-    # AWS keeps 1 KB.
+    # AWS truncates the message to 1 KB.
     return detail | {"userAgent": text, "errorMessage": message[:1024]}
 
 
 class KeyRefused(EndToEndTest):
-    """SNS answers in the name of KMS: the local AWS encrypts nothing."""
+    """A server answers as SNS does when KMS denies the key, because the local AWS does not
+    encrypt."""
 
     @classmethod
     def deploy(cls):

@@ -1,5 +1,5 @@
-"""An episode from its first alert to its end, as a pager sees it; what is not sent, and the
-digest of it. FUNCTION_BINARY names the function's binary."""
+"""An episode from its first alert to its resolution, as a pager sees it; and the weekly digest
+of findings that were not sent. FUNCTION_BINARY names the function's binary."""
 
 import json
 import time
@@ -8,7 +8,7 @@ import unittest
 from end_to_end import Caller, Deployed, EndToEndTest, Subscriber, as_it_is, wait_for
 
 HOUR = 3600
-# What a CloudWatch alarm sends, and PagerDuty's integration reads.
+# The fields that a CloudWatch alarm sends and PagerDuty's integration reads.
 ALARM_FIELDS = {
     "AlarmName",
     "AlarmDescription",
@@ -23,10 +23,10 @@ ALARM_FIELDS = {
 
 
 class Scheduled(Deployed):
-    """With hands that do what time does on AWS."""
+    """A deployment that runs scheduled tasks on request, as AWS does when their time comes."""
 
     def task(self, schedule):
-        """What the stack's schedule with this expression hands to the function."""
+        """The input of the stack's schedule with this expression."""
         rules = [rule for rule in self.events.list_rules()["Rules"] if rule.get("ScheduleExpression") == schedule]
         (rule,) = rules
         (target,) = self.events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
@@ -41,7 +41,7 @@ class Scheduled(Deployed):
         self.run_task("rate(15 minutes)")
 
     def make_due(self, caller):
-        """As if the quarter of an hour after the last alert were over."""
+        """Makes the episode due, as if 15 minutes had passed since the last alert."""
         self.dynamodb.update_item(
             TableName=self.outputs["TableName"],
             Key={"principal": {"S": f"#episode#{caller.key}"}},
@@ -53,7 +53,7 @@ class Scheduled(Deployed):
 
 
 class Pager(Subscriber):
-    """Merges what it is sent by the alarm's name, as a pager does."""
+    """Groups its messages by the alarm's name, as a pager does."""
 
     def incidents(self):
         incidents = {}
@@ -73,7 +73,7 @@ class Episode(EndToEndTest):
         self.addCleanup(pager.close)
         severities = {"severity": ["medium", "high"]}
         pager.subscribe(self.deployed.sns, self.deployed.outputs["TopicArn"], severities)
-        # Of two hours ago: over as soon as it is looked at.
+        # The events are two hours old, so the episode is over when it is first checked.
         caller = Caller("enumerator", at=time.time() - 2 * HOUR)
         self.deployed.handle(*caller.enumeration(6))
         self.deployed.close_episodes()
@@ -82,16 +82,17 @@ class Episode(EndToEndTest):
         self.deployed.make_due(caller)
         self.deployed.close_episodes()
 
-        told = [finding["status"] for finding in self.deployed.findings(caller)]
-        # Fifty denials, and fifty secrets: two updates, or one, as the events happen to come.
-        self.assertIn(told, [["open", *["update"] * updates, "resolved"] for updates in (1, 2)])
+        statuses = [finding["status"] for finding in self.deployed.findings(caller)]
+        # Updates at fifty denials and at fifty secrets, which are one if the events arrive
+        # so.
+        self.assertIn(statuses, [["open", *["update"] * updates, "resolved"] for updates in (1, 2)])
         resolved = self.deployed.findings(caller)[-1]
         self.assertEqual(resolved["severity"], "high")
-        wait_for("the end at the pager", lambda: len(pager.messages) == len(told))
+        wait_for("the resolution at the pager", lambda: len(pager.messages) == len(statuses))
         ((name, alarms),) = pager.incidents().items()
         self.assertEqual(
             [(alarm["OldStateValue"], alarm["NewStateValue"]) for alarm, _ in alarms],
-            [("OK", "ALARM"), *[("ALARM", "ALARM")] * (len(told) - 2), ("ALARM", "OK")],
+            [("OK", "ALARM"), *[("ALARM", "ALARM")] * (len(statuses) - 2), ("ALARM", "OK")],
         )
         for alarm, message in alarms:
             self.assertLessEqual(ALARM_FIELDS, set(alarm))
@@ -100,9 +101,9 @@ class Episode(EndToEndTest):
         # Some secrets share a bucket.
         self.assertRegex(alarms[-1][0]["NewStateReason"], r"60 denied reads of (60|5[0-9]) secrets in 1 s by")
 
-        # Told once, and the next episode is another one.
+        # The episode is resolved once; a later one would be a new episode.
         self.deployed.close_episodes()
-        self.assertEqual(len(self.deployed.findings(caller)), len(told))
+        self.assertEqual(len(self.deployed.findings(caller)), len(statuses))
         self.assertEqual(sum(line.get("EpisodesResolved", 0) for line in self.deployed.metrics()), 1)
 
     def test_an_episode_with_a_hit_of_this_hour_stays_open(self):
@@ -132,12 +133,12 @@ class Shadow(EndToEndTest):
         self.deployed.close_episodes()
         self.assertEqual(self.deployed.alerts(), [])
         self.assertEqual(sum(line.get("AlertsShadowed", 0) for line in self.deployed.metrics()), 1)
-        self.assertIsNone(self.deployed.number(caller, "suppressed"), "no storm held it back")
+        self.assertIsNone(self.deployed.number(caller, "suppressed"), "no storm held the finding back")
         self.assertNotIn("pending", self.deployed.item(caller))
         (line,) = [line for line in map(json.loads, self.deployed.lines()) if "6 denied" in str(line) or "5 denied" in str(line)]
         self.assertEqual(line["fields"]["status"], "open")
 
-        # What was noted this week is of the last one, for once.
+        # Moves the records of this week to the last one, which the weekly digest is about.
         for item in self.deployed.items():
             if item["principal"]["S"].startswith(("#digest#", "#ignored#")):
                 self.deployed.dynamodb.put_item(
@@ -146,7 +147,7 @@ class Shadow(EndToEndTest):
         self.deployed.run_task("cron(0 8 ? * MON *)")
         (message,) = self.deployed.alerts()
         self.assertTrue(message["Subject"].startswith("[Rattle digest] "), message["Subject"])
-        self.assertNotIn("severity", message["MessageAttributes"], "a pager's filter must leave it out")
+        self.assertNotIn("severity", message["MessageAttributes"], "a pager's filter must not admit the weekly digest")
         digest = json.loads(message["Message"])
         self.assertEqual((digest["schema"], digest["findings"]["shadow"]), ("rattle.digest/1", 1))
         self.assertEqual(digest["principals"][0]["principal"], "role in-shadow")
@@ -164,16 +165,16 @@ class Reads(EndToEndTest):
         caller, other = Caller("let-in"), Caller("reads-as-ever")
         self.deployed.handle(*caller.enumeration(6))
         before = len(self.deployed.items())
-        # One after the other: of two at once, the alert may have both.
+        # The reads follow one another; if they came at once, the alert might list both.
         self.deployed.handle(self.read(caller, "payments"))
         self.deployed.handle(self.read(caller, "orders"), self.read(other, "orders"))
 
-        opened, let_in = self.deployed.findings(caller)
-        self.assertEqual((let_in["status"], let_in["severity"]), ("update", "high"))
-        self.assertEqual(let_in["episode"], opened["episode"])
-        self.assertRegex(let_in["title"], r"^Denied on [56] secrets, then read 1 by role let-in$")
-        self.assertEqual(let_in["reads"]["secrets"], ["prod/payments"])
-        self.assertEqual(len(self.deployed.items()), before, "a read by somebody else writes nothing")
+        opened, access = self.deployed.findings(caller)
+        self.assertEqual((access["status"], access["severity"]), ("update", "high"))
+        self.assertEqual(access["episode"], opened["episode"])
+        self.assertRegex(access["title"], r"^Denied on [56] secrets, then read 1 by role let-in$")
+        self.assertEqual(access["reads"]["secrets"], ["prod/payments"])
+        self.assertEqual(len(self.deployed.items()), before, "a read by another principal writes nothing")
         metrics = self.deployed.metrics()
         self.assertEqual(sum(line.get("Reads", 0) for line in metrics), 2)
         self.assertEqual(sum(line.get("Ignored", 0) for line in metrics), 1)

@@ -1,5 +1,4 @@
-"""What goes wrong is named, reaches the failure queue, and is made good once the cause is
-gone. FUNCTION_BINARY names the function's binary."""
+"""Failures are named, reach the failure queue, and are made good once their cause is gone. FUNCTION_BINARY names the function's binary."""
 
 import json
 import os
@@ -14,8 +13,8 @@ from end_to_end import Caller, Deployed, EndToEndTest, as_it_is, binary, envelop
 ATTEMPTS = 3
 TAKEN_OVER_AFTER_SECONDS = 60
 STILL_FULL_SECONDS = 5
-# What AWS does in the role's name. The local AWS does not ask for these; what the function
-# sees of a refused key is in test_end_to_end_abuse.py.
+# Actions that AWS performs in the name of the role. The local AWS does not require them;
+# test_end_to_end_abuse.py shows how the function reports a key that is denied.
 USED_ON_BEHALF_OF_THE_ROLE = (
     "kms:Decrypt",
     "kms:GenerateDataKey",
@@ -38,7 +37,7 @@ class Rejected(EndToEndTest):
             (far, 'eventTime is "9999-12-31T23:59:59Z"'),
             (tomorrow, "lies in the future"),
         ]
-        # No rule would let these through; a hand or another rule may.
+        # No rule delivers these events, but a person or another rule may.
         invoked = [
             (elsewhere, 'its source is "example.elsewhere", not aws.secretsmanager'),
             ([envelope(caller.denial(4))], "it is no EventBridge event"),
@@ -79,7 +78,7 @@ class Items(EndToEndTest):
         self.assert_failed(failure, "CorruptItem", caller.key, "attribute format", "another version")
         self.assertEqual(self.deployed.item(caller), written)
 
-        # Where a newer version is rolled back, say.
+        # As happens when a newer version is rolled back.
         self.deployed.set(caller, "format", {"N": "1"})
         self.deployed.invoke(failure["requestPayload"])
         wait_for("the event to count", lambda: self.deployed.number(caller, "n_1d") == 2)
@@ -122,8 +121,8 @@ class WrongSettings(EndToEndTest):
         event = Caller("never-counted").denial(0)
         self.deployed.put(event)
         failure = self.deployed.failure_among([event])
-        # The local AWS puts what a function wrote before it ended into the answer; AWS
-        # puts it into the log.
+        # The local AWS puts what a function wrote before it ended into the answer, where
+        # AWS puts it into the log.
         written = failure["responsePayload"]["errorMessage"]
         self.assertIn("the function cannot start: ", written)
         self.assertIn(r'RATTLE_MIN_SECRETS is \"0\"; allowed: a whole number from 1 to 512', written)
@@ -133,8 +132,8 @@ class WrongSettings(EndToEndTest):
 
 
 class Refused(EndToEndTest):
-    """The role's policies are enforced. The stack is updated to a template that lacks one
-    action, and then to the template as it is; what failed meanwhile is sent once more."""
+    """The role's policies are enforced. The stack is updated to a template without one action
+    and then back to the unchanged template, and the events that failed are sent again."""
 
     refusing = False
 
@@ -152,13 +151,13 @@ class Refused(EndToEndTest):
             self.refusing = False
 
     def given_up(self, *details, error_type, text):
-        """The failure of the one of these events that fails, after all its attempts."""
+        """The failure of the only one of these events that fails, after all its attempts."""
         runs, errors = len(self.deployed.runs()), len(self.errors())
         self.deployed.put(*details)
         failure = self.deployed.failure_among(details)
         self.deployed.wait_for_runs(runs + len(details) - 1 + ATTEMPTS)
         self.assert_failed(failure, error_type, text)
-        # The log may still be behind with an attempt of the test before.
+        # The log may still be receiving an attempt of the previous test.
         self.assertEqual(set(self.errors()[errors:]), {error_type})
         self.assertGreaterEqual(len(self.errors()[errors:]), ATTEMPTS)
         return failure
@@ -195,7 +194,7 @@ class Refused(EndToEndTest):
         self.deployed.handle(first)
         self.deployed.saturate(caller)
         self.deployed.handle(second)
-        # For some seconds it is not asked again whether the window is still full.
+        # For some seconds the function does not ask again whether the window is still full.
         time.sleep(STILL_FULL_SECONDS + 1)
         failure = self.given_up(third, error_type="StoreUnavailable", text="GetItem failed: AccessDenied")
         self.permit()
@@ -219,7 +218,7 @@ class Refused(EndToEndTest):
         self.assertLessEqual(set(USED_ON_BEHALF_OF_THE_ROLE), granted())
 
     def send_again(self, caller, failures, others):
-        """The rest of the enumeration, and then what failed, which completes it."""
+        """Sends the rest of the enumeration and then the failed events, which complete it."""
         self.deployed.handle(*others)
         self.assertEqual(self.deployed.findings(caller), [])
         for failure in failures:
@@ -247,7 +246,7 @@ class Refused(EndToEndTest):
         self.permit()
 
         self.deployed.handle(caller.denial(6))
-        self.assertEqual(self.deployed.findings(caller), [], "whoever claimed it may still be at it")
+        self.assertEqual(self.deployed.findings(caller), [], "the delivery that claimed it may still be running")
 
         held = self.deployed.item(caller)["pending"]["M"]
         aged = str(int(held["at"]["N"]) - TAKEN_OVER_AFTER_SECONDS - 1)
@@ -262,7 +261,7 @@ class Refused(EndToEndTest):
         self.assertEqual(self.deployed.number(caller, "n_1d"), 9)
 
     def unsent(self, caller):
-        """The failure of an alert's event while SNS refuses the function."""
+        """The failure of the event that claims an alert while SNS denies the function."""
         self.refuse("sns:Publish")
         failure = self.given_up(
             *caller.enumeration(6), error_type="AlertNotPublished", text="Publish failed: AuthorizationError"
@@ -276,8 +275,8 @@ class Refused(EndToEndTest):
 
 @unittest.skipUnless(os.path.exists("/dev/full"), "nothing here refuses every write")
 class Panic(EndToEndTest):
-    """Writing the metrics panics where standard output cannot be written, which is no fault
-    of the function's and shows what becomes of any panic in it."""
+    """Writing the metrics panics if standard output cannot be written. That is not a fault of
+    the function, but shows what happens after any panic in it."""
 
     @classmethod
     def deploy(cls):
@@ -296,7 +295,7 @@ class Panic(EndToEndTest):
         self.assertIn("failed printing to stdout", failure["responsePayload"]["errorMessage"])
         self.assertEqual(len(self.deployed.runs()), ATTEMPTS)
         self.assertEqual(len(self.starts.read_text().splitlines()), 1)
-        # It was counted before the panic, and once.
+        # The event was counted before the panic, and only once.
         self.assertEqual(self.deployed.number(caller, "n_1d"), 1)
 
 
@@ -309,7 +308,7 @@ def granted():
 
 
 def withdraw(template, action):
-    """Takes one action away from the function's role."""
+    """Removes one action from the function's role."""
     policies = template["Resources"]["FunctionRole"]["Properties"]["Policies"]
     found = 0
     for policy in policies:

@@ -1,4 +1,4 @@
-"""Faults found once: what must not come back."""
+"""Faults that were found once and must not return."""
 
 import time
 import unittest

@@ -10,9 +10,9 @@ import unittest
 import stack
 from test_template import account
 
-HEARS_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+MATCHES_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 PATTERN = json.dumps({"source": ["aws.secretsmanager"]})
-# A function that tries what it may and what it may not do, and answers with the outcomes.
+# A function that tries permitted and forbidden calls and answers with the outcomes.
 PROBE = """#!{python}
 import json, os, urllib.request
 import boto3
@@ -55,9 +55,9 @@ class LocalAws(unittest.TestCase):
         self.events = self.account.client("events")
 
     def test_only_the_state_with_all_management_events_hears_of_a_read(self):
-        queues = {state: self.rule(state) for state in ("ENABLED", "DISABLED", HEARS_READS)}
+        queues = {state: self.rule(state) for state in ("ENABLED", "DISABLED", MATCHES_READS)}
         self.put({"readOnly": True})
-        self.assertEqual(self.received(queues[HEARS_READS]), 1)
+        self.assertEqual(self.received(queues[MATCHES_READS]), 1)
         self.assertEqual(self.received(queues["ENABLED"]), 0)
         self.assertEqual(self.received(queues["DISABLED"]), 0)
 
@@ -67,7 +67,7 @@ class LocalAws(unittest.TestCase):
         self.assertEqual(self.received(queue), 0)
 
     def test_both_enabled_states_hear_of_a_write(self):
-        queues = [self.rule("ENABLED"), self.rule(HEARS_READS)]
+        queues = [self.rule("ENABLED"), self.rule(MATCHES_READS)]
         self.put({"readOnly": False})
         self.assertEqual([self.received(queue) for queue in queues], [1, 1])
 
@@ -131,7 +131,7 @@ while True:
         self.assertEqual(answer["FailedEntryCount"], 0)
 
     def received(self, queue):
-        # Rules are served before PutEvents answers: what is not there now does not come.
+        # Rules are served before PutEvents answers, so what is missing now will not arrive.
         return len(self.messages(queue, within=0))
 
     def messages(self, queue, within):

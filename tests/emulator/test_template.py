@@ -1,4 +1,4 @@
-"""What template.yaml must hold, and what no validator looks at.
+"""Requirements for template.yaml that no validator checks.
 
 Run with the interpreter of tests/.tools: `python -m unittest discover tests/emulator`.
 """
@@ -20,20 +20,21 @@ ROOT = stack.ROOT
 README = ROOT / "README.md"
 MAIN = ROOT / "src" / "main.rs"
 
-# Findings of AWS's validator that are weighed and left, and why. An entry that no longer
-# occurs fails the test, so this list cannot outlive its reasons.
+# Findings of AWS's validator that are accepted, with the reasons. An entry that no longer
+# occurs fails the test, so the list cannot become outdated.
 ACCEPTED_WARNINGS = {
     ("W1030", "PermissionsBoundary"): "the empty default is behind a condition",
     ("W2509", "MinSecrets"): "a number of secrets is no password",
 }
-# The event pattern against its schema: a warning there is a rule that never fires.
+# The event pattern does not match its schema. This is only a warning, but such a rule never
+# fires.
 ERRORS_IN_DISGUISE = {"W3030"}
 
 LOG_STREAMS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${LogGroup}:"
 
 
 class TemplateTest(unittest.TestCase):
-    """The template under test; test_checks.py puts a spoilt copy in its place."""
+    """The template under test; test_checks.py replaces it with a broken copy."""
 
     path = stack.TEMPLATE
     maxDiff = None
@@ -60,7 +61,7 @@ class TemplateTest(unittest.TestCase):
         }
 
     def the(self, resource_type):
-        """The one resource of a type, its name first."""
+        """The name and the content of the only resource of a type."""
         found = self.of_type(resource_type)
         self.assertEqual(len(found), 1, resource_type)
         return next(iter(found.items()))
@@ -82,7 +83,7 @@ class Validators(TemplateTest):
 
     def test_cfn_lint_finds_nothing(self):
         lint = subprocess.run(
-            # Not by its script, which stops working when the folder is moved.
+            # Not through its script, which stops working when the folder is moved.
             [sys.executable, "-c", "from cfnlint import runner; runner.main()", self.path],
             capture_output=True,
             text=True,
@@ -109,7 +110,7 @@ class Function(TemplateTest):
         build = tomllib.loads((ROOT / "CargoLambda.toml").read_text())["build"]
         self.assertTrue(build["no_default_features"])
         self.assertEqual(build["features"], ["lambda"])
-        self.assertTrue(build["disable_optimizations"], "cargo-lambda's own ones abort on a panic")
+        self.assertTrue(build["disable_optimizations"], "cargo-lambda's own optimizations abort on a panic")
         release = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["release"]
         self.assertEqual(release.get("panic", "unwind"), "unwind")
         self.assertFalse([entry for entry in build["config"] if "panic" in entry])
@@ -126,7 +127,7 @@ class Function(TemplateTest):
         logging = self.properties("Function")["LoggingConfig"]
         self.assertEqual(logging["LogFormat"], "JSON")
         self.assertEqual(logging["LogGroup"], ref("LogGroup"))
-        self.assertIn(logging["ApplicationLogLevel"], ("INFO", "DEBUG", "TRACE"), "else the metrics are dropped")
+        self.assertIn(logging["ApplicationLogLevel"], ("INFO", "DEBUG", "TRACE"), "a higher level drops the metrics")
         self.assertEqual(self.properties("LogGroup")["RetentionInDays"], ref("LogRetentionInDays"))
         self.assertEqual(self.parameters["LogRetentionInDays"]["Default"], 30)
 
@@ -153,11 +154,11 @@ class Function(TemplateTest):
 
 
 class Settings(TemplateTest):
-    """The template and the function's settings say the same."""
+    """The template and the function's settings agree."""
 
-    # What these hold is made by the stack itself.
+    # The stack itself creates the resources that these name.
     MADE_HERE = {"RATTLE_TABLE_NAME": "Table", "RATTLE_TOPIC_ARN": "Topic"}
-    # No setting: nobody chooses it.
+    # Not a setting, because nobody chooses it.
     OWN_ROLE = "FUNCTION_ROLE_ARN"
 
     @property
@@ -242,7 +243,7 @@ class Events(TemplateTest):
     def test_the_rule_sees_calls_that_only_read(self):
         rule = self.properties("Rule")
         self.assertEqual(rule["State"], "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
-        # CloudTrail sends to the default bus and to no other.
+        # CloudTrail sends only to the default bus.
         self.assertNotIn("EventBusName", rule)
 
     def test_the_rule_picks_the_denials_among_the_sample_events_and_nothing_else(self):
@@ -272,7 +273,7 @@ class Events(TemplateTest):
         self.assertEqual(len(permissions), len(admitted))
         for permission in permissions.values():
             del permission["SourceArn"]
-            # With a SourceAccount, EventBridge's deliveries are refused.
+            # With a SourceAccount, EventBridge's deliveries would be denied.
             self.assertEqual(
                 permission,
                 {
@@ -327,7 +328,7 @@ class Events(TemplateTest):
         self.assertEqual(index["Projection"], {"ProjectionType": "ALL"})
         source = (ROOT / "src" / "store" / "dynamodb" / "episodes" / "mod.rs").read_text()
         self.assertIn(f'pub const INDEX: &str = "{index["IndexName"]}";', source)
-        # What is in every principal's item must not be a key of it.
+        # An attribute of every principal's item must not be a key of the index.
         self.assertNotIn("agenda", (ROOT / "src" / "store" / "dynamodb" / "item.rs").read_text())
 
     def test_what_a_rule_cannot_deliver_goes_to_a_queue_that_admits_it(self):
@@ -413,12 +414,13 @@ class Permissions(TemplateTest):
 
     def test_a_resource_has_a_wildcard_only_where_aws_leaves_no_choice(self):
         allowed = {
-            # A group's ARN ends so in the request for an action on it; Lambda names the streams.
+            # The ARN of a group ends like this in a request; Lambda chooses the names of
+            # the streams.
             ("FunctionRole", f"{LOG_STREAMS}*"),
             ("FunctionRole", f"{LOG_STREAMS}log-stream:*"),
-            # In a key's own policy: this key.
+            # In a key's own policy "*" means this key.
             ("Key", "*"),
-            # The files of a trail, and of the bucket they are in.
+            # The files of a trail, and all files in its bucket.
             ("TrailBucketPolicy", "${TrailBucket.Arn}/AWSLogs/${AWS::AccountId}/*"),
             ("TrailBucketPolicy", "${TrailBucket.Arn}/*"),
         }
@@ -455,7 +457,7 @@ class Permissions(TemplateTest):
                 self.assertIn("aws:SourceArn", statement["Condition"]["ArnLike"])
 
     def test_a_service_is_admitted_only_on_behalf_of_a_resource_of_this_account(self):
-        # Nobody can name a source when a function's role is assumed.
+        # No source can be given when a function's role is assumed.
         admitted = [
             (name, statement)
             for name, statement in self.statements()
@@ -493,7 +495,7 @@ class Permissions(TemplateTest):
                 self.assertEqual(refused, [(action, {"Bool": {"aws:SecureTransport": "false"}})])
 
     def statements(self):
-        """Each statement of each policy, with the resource it is in."""
+        """Each statement of each policy, after the name of its resource."""
         for name, resource in self.template["Resources"].items():
             for document in documents(resource["Properties"]):
                 for statement in document["Statement"]:
@@ -637,11 +639,11 @@ class Presentation(TemplateTest):
 
 
 class Deployment(TemplateTest):
-    """The local AWS accepts the template as it is. What it then does with a binary is the
-    subject of the end-to-end tests."""
+    """The local AWS accepts the unchanged template. The end-to-end tests cover what it then
+    does with a binary."""
 
     def deploy(self, parameters):
-        # Nothing is invoked here, so any file serves as the binary.
+        # Nothing is invoked here, so any file will do as the binary.
         return stack.deploy(__file__, parameters, account=account(), template=self.template)
 
     def test_the_stack_is_created_with_every_default(self):
@@ -660,7 +662,7 @@ class Deployment(TemplateTest):
         self.assertEqual(given, expected)
 
     def test_the_stack_is_created_with_every_option(self):
-        # Not the trail: the local AWS has none.
+        # Except the trail, which the local AWS does not have.
         made = self.deploy(
             {
                 "AlertEmail": "security@example.com",
@@ -722,7 +724,7 @@ def documents(value):
 
 
 def parsed(text):
-    # Each caller gets a template of its own: tests take it apart.
+    # Each caller gets its own copy of the template, because tests change it.
     return json.loads(parsed_json(text))
 
 
@@ -753,7 +755,7 @@ def settings():
     head, _, *rows = table.splitlines()
     row = r"\| `(RATTLE_[A-Z_]+)` \| (?:`(\w+)`|none) \| (?:`([^`|]+)`|none|the stack's) \| ([^|]+) \| [^|]+ \|"
     found = [re.fullmatch(row, line) for line in rows]
-    # A row that the expression does not understand must not go missing in silence.
+    # A row that the expression does not match must not be skipped silently.
     if head != "| variable | parameter | default | allowed | meaning |" or not found or None in found:
         raise AssertionError("the table of settings in README.md is no longer written as this test reads it")
     return [Setting(variable, parameter, default or "", allowed) for variable, parameter, default, allowed in map(re.Match.groups, found)]

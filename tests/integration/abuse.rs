@@ -1,5 +1,5 @@
-//! What somebody may try who writes part of each event, and has as many calls, sessions and
-//! principals as they like.
+//! What an attacker may try who writes part of each event and has unlimited calls, sessions and
+//! principals.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,15 +77,15 @@ fn ten_thousand_fresh_session_names_of_a_role_are_one_baseline() {
         }
         assert_eq!(engine.store().len(), 1);
         let key = Text::new("111122223333#AROAEXAMPLECIDEPLOY01", 256);
-        assert_eq!(keys, BTreeSet::from([key.to_string()]), "all findings are about the role");
-        let kept = engine.store().stored(&key).unwrap();
-        // 33 full windows of 300 seconds, 256 denials each, and the one that is open.
-        assert_eq!(kept.state.denials[2], 33 * 256 + 100);
-        assert!(crate::dynamodb::size(&encode::encode(&kept)) <= MAX_ITEM_BYTES);
+        assert_eq!(keys, BTreeSet::from([key.to_string()]), "all findings name the role");
+        let stored = engine.store().stored(&key).unwrap();
+        // 33 full windows of 300 seconds with 256 denials each, and the window that is open.
+        assert_eq!(stored.state.denials[2], 33 * 256 + 100);
+        assert!(crate::dynamodb::size(&encode::encode(&stored)) <= MAX_ITEM_BYTES);
     });
 }
 
-/// A table that knows no principal and keeps nothing but what was wrong with an item.
+/// A table that knows no principal and records only what was wrong with an item.
 fn forgetful_table(faults: &Arc<Mutex<Vec<String>>>, puts: &Arc<Mutex<u32>>) -> Client {
     let (faults, puts) = (Arc::clone(faults), Arc::clone(puts));
     let endpoint = serve(move |body| {
@@ -106,7 +106,7 @@ fn forgetful_table(faults: &Arc<Mutex<Vec<String>>>, puts: &Arc<Mutex<u32>>) -> 
 
 #[test]
 fn any_number_of_principals_leave_items_that_expire_and_a_small_process() {
-    // Many times what a process remembers.
+    // Many times the number of states that a process holds.
     const PRINCIPALS: u32 = 20_000;
     let (faults, puts) = (Arc::default(), Arc::default());
     run(async {
@@ -121,13 +121,13 @@ fn any_number_of_principals_leave_items_that_expire_and_a_small_process() {
                 most = most.max(held_states(engine.store()));
             }
         }
-        assert!((1..=512).contains(&most), "{most} states are remembered");
+        assert!((1..=512).contains(&most), "{most} states are held");
     });
-    assert_eq!(*puts.lock().unwrap(), PRINCIPALS, "one item for each");
+    assert_eq!(*puts.lock().unwrap(), PRINCIPALS, "one item for each principal");
     assert!(faults.lock().unwrap().is_empty(), "without expiry: {:?}", faults.lock().unwrap());
 }
 
-/// How many states a store holds: its debug form shows whatever it has.
+/// The number of states that a store holds, taken from its debug form, which shows all of them.
 fn held_states(store: &DynamoDbStore) -> usize {
     format!("{store:?}").matches("PrincipalState {").count()
 }
@@ -145,7 +145,7 @@ fn denial_by(id: &str, second: i64, secret: &str) -> rattle::cloudtrail::Denial 
     parse(&record).unwrap().unwrap()
 }
 
-/// Counts what is sent.
+/// Counts the messages that are sent.
 #[derive(Clone, Default)]
 struct Counting {
     alerts: Rc<Cell<u32>>,
@@ -161,7 +161,7 @@ impl Sink for Counting {
     }
 
     async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), Infallible> {
-        unreachable!("no digest is asked for")
+        unreachable!("no weekly digest is sent")
     }
 
     async fn publish_storm(&self, finding: &Finding, limit: u32) -> Result<(), Infallible> {
@@ -192,7 +192,7 @@ fn a_hundred_thousand_enumerations_send_the_hours_limit_and_one_word_about_the_r
         let limit = settings().max_alerts_per_hour;
         assert_eq!((findings, engine.store().len()), (PRINCIPALS, PRINCIPALS as usize));
         assert_eq!((sent.alerts.get(), sent.storms.get()), (limit, 1));
-        assert_eq!(held_back, PRINCIPALS - limit, "each is recorded");
+        assert_eq!(held_back, PRINCIPALS - limit, "each finding is recorded");
     });
 }
 
@@ -203,9 +203,10 @@ fn every_item_of_the_table_expires() {
         let settings = Settings { max_alerts_per_hour: 1, weekly_digest: true, ..settings() };
         let store = DynamoDbStore::new(client.clone(), "expires").with_weekly_digest(true);
         let engine = Engine::new(store, LeftToCaller, settings);
-        // Every kind of write: an item is made, counted in, rolled on, a finding is claimed,
-        // confirmed, held back, a hit is noted, the hour's alerts are counted, a storm announced,
-        // an episode noted, and for the digest what was held back and ignored.
+        // Every kind of write: an item is created, counted in and rolled; a finding is claimed,
+        // confirmed and held back; a hit is recorded; the hour's alerts are counted and a storm is
+        // announced; an episode is recorded; and the weekly digest lists what was held back and
+        // ignored.
         for principal in ["AIDAEXAMPLE1", "AIDAEXAMPLE2", "AIDAEXAMPLE3"] {
             for i in 0..12 {
                 let denial = denial_by(principal, i * 60, &format!("s{i}"));
@@ -246,7 +247,7 @@ fn no_update_makes_an_item_that_never_expires() {
         (expression::CONFIRM_RESOLUTION, expression::IS_RESOLUTION_LEASED),
         (expression::ADD_IGNORED, "attribute_not_exists, or not"),
     ] {
-        // Else it names a value that an attribute must have, and so an item.
+        // Any other condition names a value that an attribute must have, which requires an item.
         let holds_without_item = condition.starts_with("attribute_not_exists");
         assert!(!holds_without_item || update.contains("expires_at = :expires_at"), "{update}");
     }
@@ -260,16 +261,16 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
         let denial = parse(&record(MONDAY as f64, "e", &secrets)).unwrap().unwrap();
         let handled = engine.handle(&Delivery::on_time(&denial)).await.unwrap();
         let finding = handled.finding.unwrap();
-        let mut kept = engine.store().stored(denial.principal().key()).unwrap();
-        kept.outbox = Some(Outbox {
+        let mut original = engine.store().stored(denial.principal().key()).unwrap();
+        original.outbox = Some(Outbox {
             finding: finding.clone(),
             owner: Some(denial.digest()),
             leased_at: MONDAY,
         });
-        let good = encode::encode(&kept);
-        assert_eq!(decode::decode(&good).unwrap(), kept);
+        let good = encode::encode(&original);
+        assert_eq!(decode::decode(&good).unwrap(), original);
 
-        // A window that no event has would overflow wherever it is counted with.
+        // A window outside the times of events would overflow in every calculation.
         for (attribute, index) in [
             ("window", i64::MAX),
             ("window", -1),
@@ -281,7 +282,7 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
             let corrupt = decode::decode(&damaged).unwrap_err();
             assert_eq!((corrupt.attribute, corrupt.what), (attribute, "is out of range"));
         }
-        // What waits is sent as it stands.
+        // The waiting finding is sent as it was stored.
         let stored: Value = serde_json::from_str(waiting_finding(&good)).unwrap();
         let waiting = |pointer: &str, value: &str| {
             let mut changed = stored.clone();
@@ -295,12 +296,12 @@ fn an_item_changed_by_hand_is_named_as_damaged_or_can_be_shown() {
             let corrupt = waiting("/id", value).unwrap_err();
             assert_eq!(corrupt.what, "holds a finding that cannot be read");
             for line in ["/title", "/explanation"] {
-                assert_eq!(waiting(line, value).unwrap(), kept, "{line} is not read");
+                assert_eq!(waiting(line, value).unwrap(), original, "{line} is not read");
             }
         }
         for text in ["/principal/principal/name", "/principal/session", "/evidence/0/secret"] {
-            let kept = waiting(text, &"x\n".repeat(4 << 10)).unwrap();
-            assert_body(&Email::about(&kept.outbox.unwrap().finding, &Deployment::default()).body);
+            let read = waiting(text, &"x\n".repeat(4 << 10)).unwrap();
+            assert_body(&Email::about(&read.outbox.unwrap().finding, &Deployment::default()).body);
         }
     });
 }
@@ -334,7 +335,11 @@ fn an_event_of_tomorrow_or_of_years_ago_moves_no_window() {
             for name in ["window", "first_window", "n_5m", "base", "expires_at"] {
                 assert_eq!(after[name], before[name], "{name}, {behind} s behind");
             }
-            assert_eq!(number(&after, "n_1d"), 2 + i64::try_from(i).unwrap(), "it counts as late");
+            assert_eq!(
+                number(&after, "n_1d"),
+                2 + i64::try_from(i).unwrap(),
+                "the denial counts as late"
+            );
         }
         assert!(topic.take().is_empty());
     });
@@ -377,7 +382,7 @@ fn a_flood_of_one_principal_stops_writing_at_the_cap() {
         }
         let item = get(&client, "one-flood", key).await.unwrap();
         assert_eq!(number(&item, "n_1d"), 256);
-        assert_eq!(number(&item, "version"), writes, "nothing is written past the cap");
+        assert_eq!(number(&item, "version"), writes, "nothing is written beyond the cap");
         // Each denial up to the cap, and claim and confirmation of the few findings.
         assert!((256..=256 + 10).contains(&writes), "{writes} writes");
     });
@@ -441,7 +446,7 @@ fn a_principal_named_like_an_internal_key_cannot_touch_it() {
                     delivered += 1;
                 }
             }
-            // An account that is none is no account.
+            // Text that is no account id is not used as one.
             let mut record = record(MONDAY as f64, "e", &[]);
             record["recipientAccountId"] = json!(text);
             assert!(parse(&record).is_err());
@@ -450,7 +455,7 @@ fn a_principal_named_like_an_internal_key_cannot_touch_it() {
     });
 }
 
-// ---- where it comes from -------------------------------------------------------------
+// ---- source addresses ----------------------------------------------------------------
 
 #[test]
 fn an_event_of_another_account_counts_for_that_account_alone_and_says_so() {
@@ -472,7 +477,7 @@ fn an_event_of_another_account_counts_for_that_account_alone_and_says_so() {
         let own = get(&client, "accounts", "111122223333#AROAEXAMPLECIDEPLOY01").await.unwrap();
         let other = get(&client, "accounts", "444455556666#AROAEXAMPLECIDEPLOY01").await.unwrap();
         assert_eq!((number(&own, "n_1d"), number(&other, "n_1d")), (1, 5));
-        let [message] = &topic.take()[..] else { panic!("one alert") };
+        let [message] = &topic.take()[..] else { panic!("expected one alert") };
         let bodies: BTreeMap<String, String> = serde_json::from_str(&message["Message"]).unwrap();
         let finding: Value = serde_json::from_str(&bodies["sqs"]).unwrap();
         assert_eq!(finding["account"], "444455556666");
@@ -509,7 +514,7 @@ fn an_event_from_elsewhere_is_rejected_and_one_about_something_else_is_ignored()
         assert_eq!(
             scan(&client, "elsewhere").await.len(),
             1,
-            "the same without a change is counted"
+            "without the change the same event is counted"
         );
     });
 }

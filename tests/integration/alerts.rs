@@ -1,4 +1,5 @@
-//! Every rendering, recorded in snapshots that a person should read: they are the product.
+//! Every rendering of an alert, in snapshots that a person should read because alerts are the
+//! product.
 
 use rattle::alert::email::Email;
 use rattle::alert::machine::rattle::FindingLine;
@@ -86,7 +87,7 @@ fn goldens() -> Vec<Finding> {
 }
 
 /// The access after denial that follows a finding.
-pub fn let_in(finding: &Finding) -> Finding {
+pub fn access_after_denial(finding: &Finding) -> Finding {
     let secrets = ["prod/orders/db", "prod/payments/api-key"].map(|name| Text::new(name, 64));
     let (first, last) = (finding.last_denial + 95, finding.last_denial + 140);
     let reads = Reads { denied: 51, read: 2, secrets: secrets.into(), first, last };
@@ -157,7 +158,10 @@ fn every_rendering_of_every_status_and_severity_is_as_recorded() {
             }
         }
         for (name, rendering) in RENDERINGS {
-            insta::assert_snapshot!(format!("{name}-let_in-high"), rendering(&let_in(&goldens[0])));
+            insta::assert_snapshot!(
+                format!("{name}-let_in-high"),
+                rendering(&access_after_denial(&goldens[0]))
+            );
         }
         let finding = &goldens[0];
         let Email { subject, body } = storm::email(finding, 60, &deployment());
@@ -200,7 +204,7 @@ fn an_alarm_has_one_name_for_each_principal_and_one_name_only() {
         assert!(of_one.iter().all(|finding| name(finding) == name(&of_one[0])));
     }
     let mut names: Vec<String> = goldens.chunks(3).map(|of_one| name(&of_one[0])).collect();
-    // Keys that look the same once their links are broken, or their spaces are gone.
+    // Keys that look the same once their links are broken or their spaces are removed.
     let of_identity = |identity: Value| {
         let mut record = record(MONDAY as f64, "e", &["s".to_owned()]);
         record["userIdentity"] = identity;
@@ -239,7 +243,11 @@ fn the_end_of_an_episode_has_its_highest_severity() {
     let resolved = Finding::resolved(&last, totals);
     assert_eq!((resolved.severity, resolved.status), (Severity::High, Status::Resolved));
     assert_eq!(resolved.last_denial, totals.last_denial);
-    assert_eq!(Finding::resolved(&last, totals).id, resolved.id, "computed, never random");
+    assert_eq!(
+        Finding::resolved(&last, totals).id,
+        resolved.id,
+        "the id is computed, never random"
+    );
     assert_ne!(resolved.id, last.id);
 }
 
@@ -285,14 +293,14 @@ fn the_first_three_lines_say_it_all_in_72_columns() {
         let next = lines.iter().position(|line| *line == "WHAT NEXT").unwrap();
         assert!(next == 4, "{body}");
         for line in lines {
-            // Only a word that must stay in one piece to be copied may be longer.
+            // Only a word that must stay in one piece for copying may be longer.
             let longest = line.split_whitespace().map(str::len).max().unwrap_or(0);
             assert!(line.chars().count() <= 72 || longest >= 50, "{line}");
         }
     }
 }
 
-/// A finding of a job that was refused `secret` with this end of its message.
+/// A finding of a job that was denied `secret`, with this end of its message.
 fn low(secret: &str, tail: &str) -> Finding {
     let store = InMemory::new();
     let mut found = None;

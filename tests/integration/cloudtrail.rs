@@ -1,4 +1,4 @@
-//! What CloudTrail really writes.
+//! Records as CloudTrail really writes them.
 
 use std::fmt::Write as _;
 
@@ -32,7 +32,7 @@ fn error_of(record: &Value) -> String {
     parse(record).unwrap_err().to_string()
 }
 
-/// Every envelope of `events/`, as it is understood.
+/// Every envelope in `events/`, as the parser understands it.
 #[test]
 fn the_sample_envelopes() {
     let mut text = String::new();
@@ -141,7 +141,7 @@ fn a_record_that_should_be_a_denial_and_cannot_be_used_says_why() {
         "GetSecretValue",
         "AccessDenied"
     ]);
-    assert_eq!(parse(&fields), Err(Malformed::NotARecord), "a list of fields");
+    assert_eq!(parse(&fields), Err(Malformed::NotARecord), "a list of fields is no record");
     let looked_up = json!({"CloudTrailEvent": fields.to_string()});
     assert_eq!(parse(&looked_up), Err(Malformed::NotARecord));
 }
@@ -301,7 +301,7 @@ fn the_secrets_come_from_the_parameters_or_from_the_message() {
         message("arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/api-AbCd12");
     assert_eq!(names(&record), (1, Some("prod/api".to_owned())));
     record["errorMessage"] = message("*");
-    assert_eq!(names(&record), (0, None), "a batch call is refused on *");
+    assert_eq!(names(&record), (0, None), "a batch call is denied on *");
     record["requestParameters"] = json!({"secretIdList": ["a", "b", "a", ""]});
     assert_eq!(names(&record), (2, Some("a".to_owned())));
 }

@@ -1,4 +1,4 @@
-//! Every wrapping that records come in, recognised by content.
+//! Every wrapping in which records arrive, recognised by content.
 
 use std::io::Read;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{MONDAY, envelope, record};
 
-/// A reader that gives a few bytes at a time.
+/// A reader that returns a few bytes at a time.
 struct Trickle<'a>(&'a [u8], usize);
 
 impl Read for Trickle<'_> {
@@ -112,36 +112,36 @@ fn a_list_of_records_is_looked_for_in_the_first_bytes_whatever_a_read_gives() {
 fn a_malformed_record_does_not_hide_the_next() {
     let (d, o) = (denied().to_string(), other().to_string());
     for (text, expected) in [
-        // JSON Lines go on with the next line
+        // JSON Lines continue with the next line.
         (format!("{d}\n{{\"eventName\":}}\n{d}"), "d!d"),
         (format!("{d}\n{{\"eventName\":\"cut off\n{d}"), "d!d"),
         (format!("{d}\n{{\"a\":{{\"b\":1\n{o}"), "d!-"),
         (format!("{d}\nnot JSON at all\nnor this\n{d}"), "d!d"),
         (format!("{d}\n]\n{d}"), "d!d"),
-        // so do records one after the other in one line
+        // So do records that follow each other on one line.
         (format!("{{\"eventID\":\"\\ud800\"}}{d}{o}"), "!d-"),
         (format!("{{\"eventID\":1,\"eventID\":1}}{d}"), "!d"),
         (format!("{}{d}{d}", d.replace("prod/db", "prod/\\ud800")), "ddd"),
-        // what stands beside the records must be JSON too
+        // The rest of the object around the records must be JSON too.
         (format!("{{\"Records\":[]\"\":{{\n{{{d}}}]}}"), "!!"),
         (format!("{{\"Records\":[{d}],\"a\":tru}}\n{d}"), "d!d"),
         (format!("{{\"Records\":[{d}],\"a\":{{\"b\":[1]}},\"Events\":[{o}]}}"), "d-"),
-        // a list goes on with its next element
+        // A list continues with its next element.
         (format!("[{d},{{\"eventName\":tru}},{d}]"), "d!d"),
         (format!("{{\"Records\":[{d},{{\"eventName\":01}},{o},{d}]}}"), "d!-d"),
         (format!("[{d},12,\"text\",null,{d}]"), "d!!!d"),
         (format!("[{d} {d}]\n{d}"), "d!d"),
         (format!("[{d},,{d}]"), "d!d"),
-        // a field given twice is no record
+        // A record that gives a field twice is rejected.
         (format!("[{{\"eventName\":\"a\",\"eventName\":\"b\"}},{d}]"), "!d"),
-        // a text cut off at the end of a line does not swallow the lines after it
+        // A string that is cut off at the end of a line does not swallow the lines after it.
         (format!("[{d},{{\"eventName\":\"cut off\n{d}\n{d}"), "d!dd"),
-        // what ends too early says so
+        // Input that ends too early is reported as such.
         (format!("[{d}"), "d!"),
         (format!("{{\"Records\":[{d},"), "d!"),
         (format!("{{\"Records\":[{d},{{\"eventName\":\"x"), "d!"),
         (d[..d.len() - 1].to_owned(), "!"),
-        // no JSON at all is one rejection
+        // Text without any JSON is a single rejection.
         ("<?xml version=\"1.0\"?>\n<a/>\n{}".to_owned(), "!"),
         ("12\n13\n".to_owned(), "!"),
     ] {
@@ -217,7 +217,7 @@ fn a_record_longer_than_the_buffer_may_become_is_refused_and_left_out() {
     assert_eq!(shape(format!("{long}\n{d}")), "!d");
     let found = rejections(format!("[{long},{d}]"));
     assert_eq!(found[0].2, "not valid JSON: a record is longer than 2 MiB");
-    // One that just fits is read.
+    // A record that just fits is read.
     let fits = format!(
         "{{\"eventSource\":\"x\",\"eventName\":\"y\",\"a\":\"{}\"}}",
         "x".repeat((2 << 20) - 100)

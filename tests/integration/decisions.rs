@@ -1,4 +1,4 @@
-//! Rules of the decision that no reference sequence pins down.
+//! Rules of the decision that no reference sequence covers.
 
 use rattle::cloudtrail::Delivery;
 use rattle::cloudtrail::secret_set::{Bucket, SecretSet};
@@ -9,7 +9,7 @@ use rattle::detection::{
 
 use crate::support::{MONDAY, denial, denial_of};
 
-/// A principal seen for 30 days, with nothing open.
+/// A principal seen for 30 days, without an open episode.
 fn quiet_state() -> PrincipalState {
     let mut state = PrincipalState::opened_by(&denial_of(MONDAY, "first", "prod/db"));
     state.first_window = Window::from_index(state.window.index() - 30 * 288);
@@ -26,7 +26,7 @@ fn decided(state: &PrincipalState, policy: &Policy) -> Decision {
     decide(state, &Assessment::of(state, policy), &denial, policy)
 }
 
-/// Decides on a delivery that names no secret, so that only denials are looked at.
+/// Decides on a delivery that names no secret, so that only denials are assessed.
 fn decided_on_denials(state: &PrincipalState, policy: &Policy) -> Decision {
     let denial = denial(MONDAY as f64, "any", &[]);
     decide(state, &Assessment::of(state, policy), &denial, policy)
@@ -53,7 +53,7 @@ fn of_two_rows_at_the_highest_score_there_is_the_shorter_is_reported() {
         let assessment = Assessment::of(&state, &Policy::default());
         assessment.rows().iter().find(|row| row.axis == axis).unwrap().sigma()
     };
-    assert_eq!((sigma(Scale::Hour), sigma(Scale::Day)), (37.0, 37.0), "a tie");
+    assert_eq!((sigma(Scale::Hour), sigma(Scale::Day)), (37.0, 37.0), "the two scores are equal");
     let decision = decided_on_denials(&state, &Policy::default());
     assert_eq!(reported(&decision), Some((Signal::Denials, Scale::Hour, 30_000)));
 }
@@ -77,7 +77,7 @@ fn an_episode_is_reported_again_at_exactly_288_windows_and_not_before() {
         let decision = decided(&state, &Policy::default());
         assert_eq!(decision.report.is_some(), reports, "{windows_ago} windows");
         if let Some(report) = decision.report {
-            assert!(report.continues, "it is an update");
+            assert!(report.continues, "the report is an update");
         }
     }
 }
@@ -88,13 +88,13 @@ fn growth_is_measured_in_what_was_not_yet_reported() {
     state.denials = [0, 1_040, 1_040];
     state.alerting.episodes[Signal::Denials] = episode(5, 1, 100);
     state.alerting.reported = Reported { hour: [50, 0], day: [50, 0] };
-    // 1,040 is more than ten times 100, the 990 that are new are not.
+    // The whole count, 1,040, is more than ten times 100; the 990 new denials are not.
     assert_eq!(decided_on_denials(&state, &Policy::default()).report, None);
     state.denials = [0, 1_050, 1_050];
     let decision = decided_on_denials(&state, &Policy::default());
     assert_eq!(reported(&decision), Some((Signal::Denials, Scale::Hour, 1_050)), "the whole count");
     let denials = decision.alerting.episodes[Signal::Denials];
-    assert_eq!(denials.alert_count, 1_000, "and what was new of it is kept");
+    assert_eq!(denials.alert_count, 1_000, "and its new part is stored");
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn a_report_of_secrets_also_covers_the_denials_that_came_with_it() {
     assert_eq!(reported(&decision), Some((Signal::Secrets, Scale::FiveMinutes, 12)));
     let [denials, secrets] = decision.alerting.episodes;
     assert_eq!(secrets.alert_count, 12);
-    assert_eq!(denials.alert_count, 12, "those of the same scale, nothing taken off");
+    assert_eq!(denials.alert_count, 12, "the denials of the same scale, without a deduction");
     assert_eq!(denials.alert_window, Some(state.window));
-    assert_eq!(denials.hit_window, Some(state.window), "60 in the hour are a hit of their own");
+    assert_eq!(denials.hit_window, Some(state.window), "60 in the hour are a hit by themselves");
     assert_eq!(
         decision.alerting.reported,
         Reported { hour: [60, 12], day: [70, 12] },
@@ -126,7 +126,7 @@ fn a_report_of_secrets_does_not_make_a_hit_of_denials_that_are_none() {
     assert!(decision.report.is_some());
     let denials = decision.alerting.episodes[Signal::Denials];
     assert_eq!(denials.hit_window, None);
-    assert_eq!(denials.alert_count, 1, "at least one, so that ten times it is more");
+    assert_eq!(denials.alert_count, 1, "at least one, so that ten times the count is more");
 }
 
 #[test]
@@ -144,9 +144,16 @@ fn a_secrets_episode_keeps_denials_quiet() {
     let mut state = quiet_state();
     state.denials = [100, 100, 100];
     state.alerting.episodes[Signal::Denials] = episode(20, 20, 90);
-    assert!(decided_on_denials(&state, &Policy::default()).report.is_some(), "13 windows are over");
+    assert!(
+        decided_on_denials(&state, &Policy::default()).report.is_some(),
+        "after 13 windows the episode is over"
+    );
     state.alerting.episodes[Signal::Secrets] = episode(20, 12, 5);
-    assert_eq!(decided_on_denials(&state, &Policy::default()).report, None, "12 windows are not");
+    assert_eq!(
+        decided_on_denials(&state, &Policy::default()).report,
+        None,
+        "after 12 windows it is not"
+    );
 }
 
 #[test]
@@ -156,7 +163,7 @@ fn what_was_reported_is_not_reported_again_when_the_episode_is_over() {
     state.alerting.reported = Reported { hour: [59, 0], day: [59, 0] };
     state.alerting.episodes[Signal::Denials] = episode(40, 40, 59);
     let decision = decided_on_denials(&state, &Policy::default());
-    assert_eq!(decision.report, None, "one more denial is no hit by itself");
+    assert_eq!(decision.report, None, "one more denial is not a hit by itself");
     let denials = decision.alerting.episodes[Signal::Denials];
     assert_eq!(denials.hit_window, Some(state.window), "but the whole count is");
 }
@@ -167,7 +174,7 @@ fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_reported() {
     let mut state = quiet_state();
     state.new_in_day = 29;
     state.secrets = buckets(0..1);
-    // A baseline that is used to this: no score near the threshold.
+    // This baseline is used to such counts, so no score comes near the threshold.
     state.baselines[Signal::Secrets][Scale::Day].sum = 400.0;
     state.baselines[Signal::Secrets][Scale::Day].sum_of_squares = 12_000.0;
     state.alerting.reported = Reported { hour: [0, 0], day: [0, 29] };
@@ -177,7 +184,7 @@ fn a_count_that_reaches_its_ceiling_is_fresh_however_much_was_reported() {
 
     state.alerting.reported = Reported { hour: [0, 0], day: [0, 30] };
     state.secrets = buckets(0..2);
-    assert_eq!(decided(&state, &policy).report, None, "once is enough");
+    assert_eq!(decided(&state, &policy).report, None, "the ceiling is reported once");
 }
 
 #[test]
@@ -189,7 +196,7 @@ fn the_row_with_the_highest_whole_score_is_tested_alone() {
     let assessment = Assessment::of(&state, &Policy::default());
     let [five_minutes, hour, day] = assessment.of_signal(Signal::Denials);
     assert!(hour.sigma() > five_minutes.sigma() && hour.sigma() > day.sigma());
-    // Sixty in 5 minutes and 5,000 in a day would be ten times 20, the hour's 100 are not.
+    // 60 in 5 minutes and 5,000 in a day would be ten times 20; the hour's 100 are not.
     assert_eq!(hour.unreported(), 100);
     assert_eq!(decided_on_denials(&state, &Policy::default()).report, None);
 }
@@ -201,7 +208,7 @@ fn a_duplicate_raises_the_alert_that_a_crash_swallowed() {
     let denials: Vec<_> =
         (0..5).map(|i| denial_of(MONDAY + i, &format!("e{i}"), &format!("s{i}"))).collect();
     for denial in &denials {
-        // Counted, and the process died before anything was decided.
+        // The denial was counted, and the process died before the decision.
         state.receive(&Delivery::on_time(denial), &policy);
     }
     let last = &denials[4];

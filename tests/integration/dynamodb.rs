@@ -1,5 +1,5 @@
-//! The DynamoDB store against a real DynamoDB API: the same states and the same findings
-//! as in memory, each denial counted once, in one request.
+//! The DynamoDB store against a real DynamoDB API: the states and findings are those of the memory
+//! store, and each denial is counted once, in one request.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -45,7 +45,7 @@ fn in_dynamodb(client: &Client, table: &str) -> Engine<DynamoDbStore, LeftToCall
     Engine::new(DynamoDbStore::new(client.clone(), table), LeftToCaller, settings())
 }
 
-/// Delivers to both stores and compares what each delivery led to, then the states.
+/// Delivers to both stores and compares the result of each delivery, then the states.
 async fn assert_parity(
     client: &Client,
     table: &str,
@@ -115,8 +115,8 @@ fn random_histories_end_in_the_same_state_with_the_same_findings() {
         .unwrap();
 }
 
-/// The model is the pure transition. Nothing is decided between two deliveries, so that
-/// reports are due when windows close, and waiting findings hold windows open.
+/// The model is the pure transition. No decision is made between deliveries, so that reports are
+/// due when windows close, and findings that wait to be sent keep windows open.
 #[test]
 fn whatever_is_delivered_the_table_holds_what_the_transition_gives() {
     let mut runner = TestRunner::new(Config { cases: 12, ..Config::default() });
@@ -130,7 +130,7 @@ fn whatever_is_delivered_the_table_holds_what_the_transition_gives() {
             run(async {
                 let store = DynamoDbStore::new(table(&name).await, name.as_str());
                 let mut model: HashMap<Text, StoredState> = HashMap::new();
-                // Every fifth comes twice.
+                // Every fifth denial is delivered twice.
                 let again = |i: usize| if i.is_multiple_of(5) { 2 } else { 1 };
                 let deliveries = deliveries.iter().enumerate();
                 for (denial, age) in deliveries.flat_map(|(i, one)| vec![one; again(i)]) {
@@ -158,7 +158,7 @@ fn a_flood_saturates_both_stores_alike() {
             let denial = denial_of(MONDAY + i / 2, &format!("e{i}"), &format!("s{i}"));
             (denial, SignedDuration::ZERO)
         };
-        // 300 in the first window, then the next one, then late ones and duplicates.
+        // 300 in the first window, then the next window, then late ones and duplicates.
         let flood = (0..300).map(at).chain((600..610).map(at)).chain((295..305).map(at));
         assert_parity(&client, "flood", flood).await;
     });
@@ -174,9 +174,9 @@ fn a_state_that_expired_is_none() {
         assert_parity(&client, "expiry", denials).await;
         let store = DynamoDbStore::new(client, "expiry");
         let key = denial_of(MONDAY, "any", "s").principal().key().clone();
-        let kept = store.read(&key).await.unwrap().unwrap();
-        assert_eq!(kept.state.denials[2], 1, "the last one began anew");
-        assert_eq!(kept.state.first_window, kept.state.window);
+        let stored = store.read(&key).await.unwrap().unwrap();
+        assert_eq!(stored.state.denials[2], 1, "the last denial began a new state");
+        assert_eq!(stored.state.first_window, stored.state.window);
     });
 }
 
@@ -190,7 +190,7 @@ fn inside_a_window_a_denial_is_one_request() {
             engine.handle(&Delivery::on_time(&denial)).await.unwrap();
             engine.store().take_usage()
         };
-        assert_eq!(handle(0).await.requests, 2, "the first finds no item and puts one");
+        assert_eq!(handle(0).await.requests, 2, "the first denial finds no item and puts one");
         for i in 1..20 {
             assert_eq!(handle(i).await.requests, 1, "denial {i}");
         }
@@ -210,7 +210,7 @@ impl Sink for Mailbox {
     }
 
     async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), Infallible> {
-        unreachable!("no digest is asked for")
+        unreachable!("no weekly digest is sent")
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), Infallible> {
@@ -218,7 +218,7 @@ impl Sink for Mailbox {
     }
 }
 
-/// What many invocations at once did.
+/// The result of many concurrent invocations.
 struct Burst {
     outcomes: HashMap<&'static str, u32>,
     requests: u32,
@@ -226,10 +226,10 @@ struct Burst {
     stored: StoredState,
 }
 
-/// Delivers the denials through as many invocations at once, each with its own store.
+/// Delivers the denials through this many concurrent invocations, each with its own store.
 fn burst(name: &str, denials: Vec<Denial>, invocations: usize) -> Burst {
     let key = denials[0].principal().key().clone();
-    // They arrive at once: nobody takes a finding for one that was left behind.
+    // All arrive at the same time, so that no lease expires.
     let now = denials.iter().map(Denial::time).max().unwrap();
     run(async {
         let client = table(name).await;
@@ -297,15 +297,15 @@ fn a_thousand_concurrent_denials_are_each_counted_once_or_saturated() {
     let burst = burst("thousand", over_a_boundary(1_000), 16);
     let state = &burst.stored.state;
     let counted = burst.outcomes["counted"];
-    let saturated = burst.outcomes.get("saturated").copied().unwrap_or(0);
-    assert_eq!(counted + saturated, 1_000);
-    assert_eq!(state.denials[2], counted, "each counted once");
+    let full = burst.outcomes.get("saturated").copied().unwrap_or(0);
+    assert_eq!(counted + full, 1_000);
+    assert_eq!(state.denials[2], counted, "each denial is counted once");
     assert_eq!(state.ids.len() + state.ids_before.len(), counted as usize);
     assert!(state.ids.len() <= 256 && state.ids_before.len() <= 256);
     assert_eq!(state.ids.len(), 256, "the second window is full");
     // An alert and its escalation, each sent once.
     let ids: BTreeSet<&str> = burst.findings.iter().map(|finding| finding.id.as_str()).collect();
-    assert_eq!(ids.len(), burst.findings.len(), "sent twice");
+    assert_eq!(ids.len(), burst.findings.len(), "no finding is sent twice");
     assert_eq!(state.alerting.alert_seq, burst.findings.len() as u64);
     println!("1,000 at once: {counted} counted in {} requests", burst.requests);
 }
@@ -317,24 +317,25 @@ fn every_state_reads_back_bit_for_bit() {
     runner
         .run(&history(300), |deliveries| {
             let first = &deliveries[0].0;
-            let mut kept = StoredState::opened_by(first);
+            let mut stored = StoredState::opened_by(first);
             for (denial, age) in &deliveries {
-                kept.state.receive(&aged(denial, *age), &policy);
-                let assessment = rattle::detection::Assessment::of(&kept.state, &policy);
-                let decision = rattle::detection::decide(&kept.state, &assessment, denial, &policy);
-                kept.state.alerting = decision.alerting;
-                kept.version += 1;
-                let item = encode::encode(&kept);
+                stored.state.receive(&aged(denial, *age), &policy);
+                let assessment = rattle::detection::Assessment::of(&stored.state, &policy);
+                let decision =
+                    rattle::detection::decide(&stored.state, &assessment, denial, &policy);
+                stored.state.alerting = decision.alerting;
+                stored.version += 1;
+                let item = encode::encode(&stored);
                 prop_assert!(size(&item) <= 16 << 10, "{} bytes", size(&item));
-                prop_assert_eq!(&decode::decode(&item).unwrap(), &kept);
+                prop_assert_eq!(&decode::decode(&item).unwrap(), &stored);
             }
             Ok(())
         })
         .unwrap();
 }
 
-/// As DynamoDB counts it: names and values in UTF-8, numbers about a byte for two digits,
-/// 3 bytes for a list or map and one for each member.
+/// The size as DynamoDB counts it: UTF-8 bytes for names and text, about a byte for two digits of a
+/// number, 3 bytes for a list or map and one for each of its members.
 pub fn size(item: &item::Item) -> usize {
     fn of(value: &AttributeValue) -> usize {
         match value {
@@ -397,7 +398,11 @@ fn an_item_of_another_format_or_written_by_hand_is_named_and_left_alone() {
                 .unwrap()
                 .item
                 .unwrap();
-            assert_eq!(now.get("version"), broken.get("version"), "{attribute}: it is untouched");
+            assert_eq!(
+                now.get("version"),
+                broken.get("version"),
+                "{attribute}: the item is unchanged"
+            );
         }
     });
 }
@@ -413,7 +418,7 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
         let handle = async |t: i64| engine.handle(&Delivery::on_time(&at(t))).await.unwrap();
         handle(0).await;
         let key = at(0).principal().key().clone();
-        // Without a new version, as someone in a hurry would do it.
+        // Leaves `version` as it is, as someone in a hurry would.
         client
             .update_item()
             .table_name("mute")
@@ -427,9 +432,17 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
             let handled = handle(t).await;
             assert_eq!(handled.sent.dispositions.count(Disposition::Published), 0);
         }
-        let kept = engine.store().read(&key).await.unwrap().unwrap();
-        assert_eq!((kept.muted_until, kept.suppressed), (MONDAY + 1_000, 0), "no storm held it");
-        assert_eq!((kept.state.alerting.alert_seq, kept.outbox), (1, None), "recorded, not sent");
+        let stored = engine.store().read(&key).await.unwrap().unwrap();
+        assert_eq!(
+            (stored.muted_until, stored.suppressed),
+            (MONDAY + 1_000, 0),
+            "no storm held it back"
+        );
+        assert_eq!(
+            (stored.state.alerting.alert_seq, stored.outbox),
+            (1, None),
+            "recorded, not sent"
+        );
         assert!(mailbox.0.borrow().is_empty());
         // Lifted by hand, again without a new version.
         client
@@ -445,8 +458,8 @@ fn a_mute_set_by_hand_is_kept_and_holds_findings_back() {
             handle(t).await;
         }
         assert_eq!(mailbox.0.borrow().len(), 1);
-        let kept = engine.store().read(&key).await.unwrap().unwrap();
-        assert_eq!((kept.muted_until, kept.suppressed), (0, 0));
+        let stored = engine.store().read(&key).await.unwrap().unwrap();
+        assert_eq!((stored.muted_until, stored.suppressed), (0, 0));
     });
 }
 
@@ -490,7 +503,7 @@ fn every_expression_passes_a_strict_parser() {
         assert_eq!(store.due_episodes(now, 1).await.unwrap(), []);
         let week = Week::holding(MONDAY);
         assert_eq!(store.weekly_digest(week).await.unwrap(), WeeklyDigest::of(week));
-        // It is strict indeed.
+        // Confirms that the emulator is strict.
         for wrong in ["ADD #version", "SET #version = :one ADD #version :one", "SET a = = :one"] {
             let code = refusal(&client, wrong, None).await;
             assert_eq!(code.as_deref(), Some("ValidationException"), "{wrong}");
@@ -498,7 +511,7 @@ fn every_expression_passes_a_strict_parser() {
     });
 }
 
-/// Why the expressions are refused, a condition that does not hold not counted.
+/// Why the expressions are refused. A condition that does not hold is not a refusal.
 async fn refusal(client: &Client, update: &str, condition: Option<&str>) -> Option<String> {
     let mut request = client
         .update_item()
@@ -552,16 +565,16 @@ fn a_finding_left_behind_is_sent_by_the_next_delivery_and_once() {
         let fifth = at(4);
         refusing.handle(&Delivery::on_time(&fifth)).await.unwrap_err();
         let key = fifth.principal().key();
-        let pending = working.store().read(key).await.unwrap().unwrap().outbox.unwrap();
+        let waiting = working.store().read(key).await.unwrap().unwrap().outbox.unwrap();
 
-        // Another delivery within a minute leaves it to the one that claimed it.
+        // Within a minute another delivery leaves the finding to the one that claimed it.
         let soon = at(5);
         working.handle(&Delivery::on_time(&soon)).await.unwrap();
         assert!(mailbox.0.borrow().is_empty());
-        // The same event again sends it.
+        // A repeated delivery of the same event sends it.
         working.handle(&Delivery { denial: &fifth, arrived: soon.time() }).await.unwrap();
-        assert_eq!(mailbox.0.borrow()[..], [pending.finding]);
-        // And nothing is left.
+        assert_eq!(mailbox.0.borrow()[..], [waiting.finding]);
+        // Nothing is left to send.
         let later = at(70);
         working.handle(&Delivery::on_time(&later)).await.unwrap();
         assert_eq!(mailbox.0.borrow().len(), 1);
@@ -582,7 +595,7 @@ fn a_second_finding_waits_until_the_first_is_sent_and_neither_is_lost() {
         for i in 0..5 {
             let _ = refusing.handle(&Delivery::on_time(&at(i))).await;
         }
-        // The fifth claimed, and its sender is still at it.
+        // The fifth delivery claimed a finding and is still sending it.
         let mut waiting = Vec::new();
         for i in 5..60 {
             if let Err(failed) = handle(i).await {
@@ -591,7 +604,7 @@ fn a_second_finding_waits_until_the_first_is_sent_and_neither_is_lost() {
                 break;
             }
         }
-        assert!(mailbox.0.borrow().is_empty(), "nobody sends what another is sending");
+        assert!(mailbox.0.borrow().is_empty(), "no finding is sent while another process sends it");
         assert_eq!(waiting.len(), 1);
         handle(4).await.unwrap();
         handle(waiting[0]).await.unwrap();
@@ -633,7 +646,7 @@ fn the_storm_guard_counts_each_finding_once_however_often_it_is_tried() {
             ("a", MONDAY, Admission::Send),
             ("c", MONDAY, Admission::AnnounceStorm),
             ("d", MONDAY, Admission::HoldBack),
-            // the announcement failed and is tried again
+            // The announcement failed and is retried.
             ("c", MONDAY, Admission::AnnounceStorm),
             ("b", MONDAY, Admission::Send),
             ("d", MONDAY + 3600, Admission::Send),
@@ -655,8 +668,8 @@ fn a_finding_that_waits_for_a_delivery_is_sent_even_in_a_saturated_window() {
         let working = Engine::new(store(), mailbox.clone(), settings());
         let at = |i: i64| denial_of(MONDAY + i / 10, &format!("e{i}"), &format!("s{i}"));
         let sent = || mailbox.0.borrow().len();
-        // An enumeration is reported at 5 secrets, at 50 denials and at 50 secrets; the last
-        // of these stays unsent. There is no further report below 500.
+        // An enumeration is reported at 5 secrets, at 50 denials and at 50 secrets. The last of
+        // these stays unsent, and no further report is due below 500.
         let mut claimer = None;
         for i in 0..260 {
             let detector_refuses = sent() == 2 && claimer.is_none();
@@ -678,7 +691,7 @@ fn a_finding_that_waits_for_a_delivery_is_sent_even_in_a_saturated_window() {
             (Outcome::Duplicate, 1)
         );
         assert_eq!(sent(), 3);
-        // Further denials of the window cost nothing.
+        // Further denials of the window cost no request.
         working.store().take_usage();
         let flood = working.handle(&Delivery::on_time(&at(261))).await.unwrap();
         assert_eq!(flood.outcome, Outcome::WindowFull);
@@ -707,7 +720,7 @@ fn a_flood_asks_once_in_five_seconds_whether_its_window_is_still_the_open_one() 
         flood(0, 256, start).await;
         assert_eq!(flood(300, 500, start + 4 * second).await, (Outcome::WindowFull, 0));
         assert_eq!(flood(900, 100, start + 5 * second).await, (Outcome::WindowFull, 1));
-        // Another process opens the next window: a late denial counts there.
+        // Another process opens the next window, and a late denial is counted in it.
         let next = denial_of(MONDAY + 300, "next", "prod/db");
         other.handle(&Delivery { denial: &next, arrived: start }).await.unwrap();
         assert_eq!(flood(1_100, 1, start + 9 * second).await, (Outcome::WindowFull, 0));
@@ -715,7 +728,7 @@ fn a_flood_asks_once_in_five_seconds_whether_its_window_is_still_the_open_one() 
     });
 }
 
-/// A topic that takes nothing.
+/// A topic that refuses every message.
 pub struct Refusing;
 
 impl Sink for Refusing {
@@ -726,7 +739,7 @@ impl Sink for Refusing {
     }
 
     async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), &'static str> {
-        unreachable!("no digest is asked for")
+        unreachable!("no weekly digest is sent")
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), &'static str> {

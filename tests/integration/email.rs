@@ -1,4 +1,4 @@
-//! E-mails about principals of other kinds than those of the recorded alerts.
+//! E-mails about kinds of principals that the recorded alerts do not cover.
 
 use rattle::alert::email::Email;
 use rattle::detection::finding::Finding;

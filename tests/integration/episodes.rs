@@ -1,4 +1,4 @@
-//! The ends of episodes: told once, when nothing unusual came for long enough.
+//! Resolutions: an episode is resolved once, after it was quiet for long enough.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -24,11 +24,11 @@ use crate::support::{MONDAY, denial_of};
 
 const MINUTE: i64 = 60;
 const LONG: Duration = Duration::from_secs(20);
-/// When the last hit of an enumeration in the first window is out of reach: 60 quiet minutes
-/// after that window, and 20 for those who come late.
+/// When an enumeration in the first window is over for certain: 60 quiet minutes after that window,
+/// and 20 more for late events.
 const OVER: i64 = (5 + 60 + 20) * MINUTE;
 
-/// The function, in several processes with one table and one mailbox.
+/// The function as several processes that share one table and one mailbox.
 pub struct Function {
     pub client: Client,
     table: &'static str,
@@ -49,7 +49,7 @@ impl Function {
         Engine::new(DynamoDbStore::new(self.client.clone(), self.table), sink, settings())
     }
 
-    /// A refusal `time` seconds after the start, over the secret of this number.
+    /// A denial `time` seconds after the start, for the secret with this number.
     pub async fn deny(&self, time: i64, secret: u32) {
         let denial =
             denial_of(MONDAY + time, &format!("e{time}-{secret}"), &format!("secret-{secret}"));
@@ -73,7 +73,7 @@ impl Function {
         due.into_iter().map(Result::unwrap).collect()
     }
 
-    pub fn told(&self) -> Vec<Finding> {
+    pub fn published(&self) -> Vec<Finding> {
         self.mailbox.0.borrow().clone()
     }
 
@@ -93,20 +93,20 @@ fn the_end_of_an_episode_is_told_once_when_it_was_quiet_for_long_enough() {
     run(async {
         let function = Function::new("quiet").await;
         function.enumerate(12).await;
-        let before = function.told().len();
+        let before = function.published().len();
         assert!(before > 0);
-        // Nothing is looked at before the first quarter of an hour.
+        // No episode is due in the first quarter of an hour.
         assert_eq!(function.due(14 * MINUTE).await, []);
         for time in [15 * MINUTE, 60 * MINUTE, OVER - 1] {
             assert_eq!(function.close(time).await.resolutions, []);
         }
-        // It was put off once, to the time when it is over at the earliest.
+        // The episode was postponed once, to the earliest time at which it can be over.
         assert_eq!(function.due(OVER - 1).await, []);
         let closed = function.close(OVER).await;
         let [end] = &closed.resolutions[..] else { panic!("{closed:?}") };
         assert_eq!(closed.sent.dispositions.count(Disposition::Published), 1);
-        assert_eq!(function.told().last(), Some(end));
-        let last = &function.told()[before - 1];
+        assert_eq!(function.published().last(), Some(end));
+        let last = &function.published()[before - 1];
         assert_eq!((end.status, &end.episode), (Status::Resolved, &last.episode));
         assert_ne!(end.id, last.id);
         assert_eq!(
@@ -129,11 +129,12 @@ fn the_end_of_an_episode_is_told_once_when_it_was_quiet_for_long_enough() {
 fn what_comes_while_an_episode_is_open_is_part_of_its_totals_and_nothing_else_is() {
     run(async {
         let function = Function::new("totals").await;
-        // Before: of the day, not of the episode, whose first report is of five minutes.
+        // Before the episode: on the same day, but the episode's first report covers five minutes.
         function.deny(-3_000, 900).await;
         function.deny(-3_000, 901).await;
         function.enumerate(6).await;
-        // The same secrets and new ones, in further windows, over the hour.
+        // During the episode: the same secrets and new ones in later windows, unusual over the
+        // hour.
         function.deny(10 * MINUTE, 0).await;
         for secret in 100..110 {
             function.deny(3_590 + i64::from(secret), secret).await;
@@ -141,7 +142,7 @@ fn what_comes_while_an_episode_is_open_is_part_of_its_totals_and_nothing_else_is
         let hits =
             function.engine.store().read(&key()).await.unwrap().unwrap().state.alerting.episodes;
         assert!(hits[1].hit_window > hits[0].hit_window.min(hits[1].alert_window));
-        // After: long enough later to begin an episode of its own.
+        // After the episode: late enough to begin another one.
         function.deny(240 * MINUTE, 0).await;
         let closed = function.close(240 * MINUTE + 1).await;
         let totals = closed.resolutions[0].totals.unwrap();
@@ -155,7 +156,7 @@ fn key() -> rattle::text::Text {
     denial_of(MONDAY, "any", "any").principal().key().clone()
 }
 
-/// A copy of an alert that is still on its way must not come after the end.
+/// A copy of an alert that is still on its way must not arrive after the resolution.
 #[test]
 fn an_episode_that_is_long_over_is_not_ended_right_after_its_alert() {
     run(async {
@@ -165,7 +166,7 @@ fn an_episode_that_is_long_over_is_not_ended_right_after_its_alert() {
             let denial = denial_of(MONDAY, &format!("e{secret}"), &format!("secret-{secret}"));
             function.engine.handle(&Delivery { denial: &denial, arrived: at(late) }).await.unwrap();
         }
-        assert_eq!(function.told().len(), 1);
+        assert_eq!(function.published().len(), 1);
         assert_eq!(function.close(late + 899).await.resolutions, []);
         assert_eq!(function.close(late + 900).await.resolutions.len(), 1);
     });
@@ -198,7 +199,7 @@ fn an_end_that_was_claimed_and_not_sent_is_sent_by_the_next_run_as_it_was_claime
         let finding = Finding::resolution(&episode.finding, Some(&state), None, &Policy::default());
         let ending = Outbox { finding, owner: None, leased_at: MONDAY + OVER };
         assert!(store.lease_resolution(episode, &ending).await.unwrap());
-        // Another run at the same time leaves it to the one that claimed it.
+        // A second run at the same time leaves the episode to the run that claimed it.
         assert!(!store.lease_resolution(episode, &ending).await.unwrap());
         assert_eq!(function.close(OVER + 59).await.resolutions, []);
         assert_eq!(function.close(OVER + 900).await.resolutions, [ending.finding]);
@@ -230,17 +231,21 @@ fn a_finding_told_meanwhile_keeps_the_end_of_its_episode_back() {
         }
         let [now] = &function.due(60 * MINUTE).await[..] else { panic!() };
         assert_ne!(now.finding.id, seen.finding.id);
-        // A run that saw the episode before that changes nothing any more.
+        // A run that saw the episode before that no longer changes anything.
         let store = function.engine.store();
         let ending = Outbox { finding: seen.finding.clone(), owner: None, leased_at: MONDAY };
         assert!(!store.lease_resolution(seen, &ending).await.unwrap());
         store.check_again(seen, 0).await.unwrap();
         store.confirm_resolution(seen).await.unwrap();
         assert_eq!(function.due(60 * MINUTE).await, std::slice::from_ref(now));
-        // Nor does an invocation that was held up since it claimed the older finding.
+        // Nor does an invocation that was delayed after it claimed the older finding.
         let ours = Outbox { finding: now.finding.clone(), owner: None, leased_at: MONDAY };
         store.confirm_resolution(now).await.unwrap();
-        assert_eq!(function.due(60 * MINUTE).await.len(), 1, "it stays on the agenda unclaimed");
+        assert_eq!(
+            function.due(60 * MINUTE).await.len(),
+            1,
+            "the unclaimed episode stays on the agenda"
+        );
         assert!(store.lease_resolution(now, &ours).await.unwrap());
     });
 }
@@ -258,9 +263,9 @@ fn a_finding_that_nobody_sent_is_sent_by_the_schedule() {
         let closed = function.close(15 * MINUTE).await;
         let published = closed.sent.dispositions.count(Disposition::Published);
         assert_eq!((published, closed.resolutions.len()), (1, 0));
-        assert_eq!(function.told()[0].status, Status::Open);
+        assert_eq!(function.published()[0].status, Status::Open);
         assert_eq!(function.close(OVER).await.resolutions.len(), 1);
-        assert_eq!(function.told().len(), 2);
+        assert_eq!(function.published().len(), 2);
     });
 }
 
@@ -278,18 +283,22 @@ fn of_what_was_not_told_no_end_is_told_and_a_later_mute_does_not_keep_an_end_bac
         function.deny(0, 0).await;
         mute(60).await;
         function.enumerate(12).await;
-        assert_eq!(function.told(), []);
+        assert_eq!(function.published(), []);
         assert_eq!(function.due(i64::from(i32::MAX)).await, []);
 
         let day = 24 * 60 * MINUTE;
         for secret in 100..112 {
             function.deny(day, secret).await;
         }
-        let before = function.told().len();
+        let before = function.published().len();
         assert!(before > 0);
         mute(7 * day).await;
         function.close(day + OVER).await;
-        assert_eq!(function.told().len(), before + 1, "its alarm would stay open");
+        assert_eq!(
+            function.published().len(),
+            before + 1,
+            "without a resolution its alarm would stay open"
+        );
     });
 }
 

@@ -1,4 +1,4 @@
-//! What a finding claims: its severity, its title, its evidence, its id.
+//! The content of a finding: its severity, its title, its evidence and its id.
 
 use jiff::SignedDuration;
 use rattle::alert::title;
@@ -50,12 +50,20 @@ fn denials_are_severe_by_how_many_secrets_they_are_of() {
         finding(&state, &report(Signal::Denials, scale, 500, 37.0)).severity
     };
     assert_eq!(severity(1, 0, Scale::FiveMinutes), Severity::Low);
-    assert_eq!(severity(2, 9, Scale::FiveMinutes), Severity::Low, "those of the window count");
+    assert_eq!(
+        severity(2, 9, Scale::FiveMinutes),
+        Severity::Low,
+        "the secrets of the window count"
+    );
     assert_eq!(severity(3, 0, Scale::FiveMinutes), Severity::Medium);
     assert_eq!(severity(1, 1, Scale::Hour), Severity::Low);
-    assert_eq!(severity(1, 2, Scale::Hour), Severity::Medium, "those of the day count");
+    assert_eq!(severity(1, 2, Scale::Hour), Severity::Medium, "the secrets of the day count");
     assert_eq!(severity(2, 1, Scale::Day), Severity::Medium);
-    assert_eq!(severity(0, 0, Scale::Day), Severity::Medium, "none is named: it may be many");
+    assert_eq!(
+        severity(0, 0, Scale::Day),
+        Severity::Medium,
+        "no secret is named, so there may be many"
+    );
 }
 
 #[test]
@@ -69,12 +77,12 @@ fn a_title_claims_only_what_was_counted() {
         title(&state, Signal::Secrets, Scale::FiveMinutes, 30),
         "37 denied reads of 30 secrets in 5 minutes by role ci-deploy"
     );
-    // Secrets of the hour are all of the day's: they are all that were refused.
+    // The secrets of the hour are all of the day's, so they are all the secrets that were denied.
     assert_eq!(
         title(&state, Signal::Secrets, Scale::Hour, 30),
         "41 denied reads of 30 secrets in 1 hour by role ci-deploy"
     );
-    // Known ones of the hour are not counted: only the new ones are claimed.
+    // Known secrets of the hour are not counted, so only the new ones are claimed.
     let mut state = with_secrets(5, 3);
     state.denials = [9, 20, 50];
     assert_eq!(
@@ -85,7 +93,7 @@ fn a_title_claims_only_what_was_counted() {
         title(&state, Signal::Denials, Scale::Day, 50),
         "50 denied reads of 8 secrets in 1 day by role ci-deploy"
     );
-    // Denials that came late are not part of the 5 minutes, their secrets are.
+    // Late denials are not part of the 5 minutes, but their secrets are.
     state.denials = [0, 5, 5];
     assert_eq!(
         title(&state, Signal::Secrets, Scale::FiveMinutes, 5),
@@ -118,7 +126,7 @@ fn evidence_is_of_the_window_or_of_the_backlog_that_raised_it() {
         let denial = denial_of(MONDAY + t, &format!("{t}{secret}"), secret);
         deliveries.deliver(&denial, SignedDuration::from_secs(age)).finding
     };
-    // A secret refused yesterday is not shown today.
+    // A secret that was denied yesterday is not shown today.
     deliver(0, "yesterday", 0);
     for i in 0..4 {
         assert_eq!(deliver(90_000 + i, &format!("today-{i}"), 0), None);
@@ -126,10 +134,10 @@ fn evidence_is_of_the_window_or_of_the_backlog_that_raised_it() {
     let finding = deliver(90_004, "today-4", 0).unwrap();
     let shown: Vec<String> = finding.evidence.iter().filter_map(Evidence::secret_label).collect();
     assert!(shown.iter().all(|secret| secret.starts_with("today-")), "{shown:?}");
-    assert_eq!(shown[0], "today-4", "newest first");
+    assert_eq!(shown[0], "today-4", "the newest comes first");
 
-    // A backlog of an hour ago: what raised the finding is shown, though older than the
-    // window it counts in.
+    // A backlog from an hour ago: the evidence that raised the finding is shown, although it is
+    // older than the window in which it is counted.
     let deliveries = InMemory::new();
     let deliver = |t: i64, secret: &str, age: i64| {
         let denial = denial_of(MONDAY + t, &format!("{t}{secret}"), secret);

@@ -1,4 +1,4 @@
-//! Any number of denials in the order of event time, on any number of threads.
+//! Replays read any number of denials in the order of event time, with any number of threads.
 
 use std::num::NonZeroUsize;
 
@@ -34,7 +34,7 @@ fn samples() -> Vec<Denial> {
 #[test]
 fn denials_come_back_whole_and_in_order_however_small_the_pieces() {
     let mut denials = samples();
-    // Times with fractions, and event ids that come twice.
+    // Times with fractions of a second, and event ids that occur twice.
     for (i, time) in [-1.5, -0.5, 0.25, 0.5].into_iter().enumerate() {
         let record = record(MONDAY as f64 + time, &format!("f{i}"), &["prod/db".to_owned()]);
         denials.push(crate::support::parse(&record).unwrap().unwrap());
@@ -43,7 +43,7 @@ fn denials_come_back_whole_and_in_order_however_small_the_pieces() {
     denials.push(denial_of(MONDAY, "twice", "second"));
     let mut expected = denials.clone();
     expected.sort_by(|a, b| (a.time(), a.event_id()).cmp(&(b.time(), b.event_id())));
-    // From one piece in memory to a hundred in the file.
+    // Sizes that give anything from one piece in memory to about a hundred in the file.
     for piece_bytes in [1 << 30, 200_000, 5_000] {
         let mut collector = Collector::with_pieces_of(piece_bytes);
         for denial in &denials {
@@ -82,8 +82,8 @@ fn several_threads_read_a_history_at_a_time() {
     });
 }
 
-/// Many files, some packed, with malformed records in them: the output, complaints and their
-/// order included.
+/// Many files, some compressed and some with malformed records. Output and complaints must not
+/// depend on the threads, nor may their order.
 #[test]
 fn the_number_of_threads_changes_no_byte_of_the_output() {
     let folder = TemporaryFolder::new("threads");
@@ -144,7 +144,7 @@ fn a_file_that_cannot_be_read_stops_the_run_on_any_number_of_threads() {
     }
 }
 
-/// Whoever watches a log gets what was found before the next line comes.
+/// A reader of a growing log sees each finding before the next line arrives.
 #[test]
 fn denials_from_standard_input_are_handled_before_more_is_waited_for() {
     use std::io::{BufRead as _, BufReader, Write as _};

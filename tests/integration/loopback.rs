@@ -1,5 +1,5 @@
-//! An HTTP server on the loopback interface, for what a test wants to see of a request or
-//! needs to answer faster than the local AWS does.
+//! An HTTP server on the loopback interface, for tests that inspect requests or need faster answers
+//! than the local AWS gives.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Status and body of an answer.
 pub type Answer = (u16, String);
 
-/// Answers each request by its body, on connections that stay open, until the process ends.
+/// Answers each request by its body, on connections that stay open until the process ends.
 pub fn serve(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -37,7 +37,7 @@ fn answer_all(stream: TcpStream, answer: &(impl Fn(&str) -> Answer + ?Sized)) {
     }
 }
 
-/// The body of the next request; none when the client is gone.
+/// The body of the next request, or `None` when the client has disconnected.
 fn request(reader: &mut BufReader<TcpStream>) -> Option<String> {
     let mut length = 0;
     loop {

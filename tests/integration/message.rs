@@ -1,4 +1,5 @@
-//! The error message of a denial: every form of the reason, cut ones, and imitations.
+//! The error message of a denial: every form of the reason, truncated messages, and messages in
+//! which a caller imitates a reason.
 
 use rattle::cloudtrail::message::DenialMessage;
 use rattle::cloudtrail::{Cause, PolicyType};

@@ -1,4 +1,4 @@
-//! What must hold for every history.
+//! Properties of every history.
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -15,8 +15,8 @@ use crate::support::{InMemory, MONDAY, aged, denial};
 const DAY: i64 = 86_400;
 const GENERATION: i64 = 14 * DAY;
 
-/// One delivery: seconds after the one before (or before it, if late), the secrets it
-/// names, its age.
+/// One delivery: seconds after the previous one (negative if late), the secrets that it names, and
+/// its age.
 #[derive(Clone, Debug)]
 struct Step {
     seconds: i64,
@@ -30,7 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => 200..900_i64,
         2 => 3_000..90_000_i64,
         1 => 100_000..3_000_000_i64,
-        // longer than a store keeps a state
+        // Longer than a store retains a state.
         1 => Just(8_000_000_i64),
         1 => -5_000..0_i64,
     ];
@@ -58,7 +58,7 @@ fn deliveries(steps: &[Step], shift: i64) -> Vec<(Denial, SignedDuration)> {
     steps.iter().enumerate().map(deliver).collect()
 }
 
-/// Delivers one, as the store does.
+/// Delivers one denial as the store does.
 fn deliver(
     state: &mut Option<PrincipalState>,
     denial: &Denial,
@@ -72,7 +72,7 @@ fn deliver(
     (outcome, decision.report.is_some())
 }
 
-/// What a verdict says, without the times it says it of.
+/// The content of a verdict without the times it is about.
 fn verdicts(deliveries: &[(Denial, SignedDuration)]) -> Vec<String> {
     let store = InMemory::new();
     let verdict = |(denial, age): &(Denial, SignedDuration)| {
@@ -104,7 +104,7 @@ fn assert_sound(state: &PrincipalState, policy: &Policy) {
     }
 }
 
-/// Bytes that the parts of a state take which could grow.
+/// Bytes of the parts of a state that could grow.
 fn assert_bounded(state: &PrincipalState) {
     assert!(state.ids.len() <= 256 && state.ids_before.len() <= 256);
     for evidence in state.evidence.iter().flatten() {
@@ -112,8 +112,8 @@ fn assert_bounded(state: &PrincipalState) {
     }
 }
 
-/// As an item's attribute counts: the UTF-8 of names and values, 3 bytes for the map and
-/// one for each of its members.
+/// The size as DynamoDB counts an attribute: UTF-8 bytes for names and values, 3 bytes for the map
+/// and one for each member.
 fn evidence_bytes(evidence: &Evidence) -> usize {
     let text = |text: &Option<rattle::text::Text>| text.as_ref().map_or(0, |t| t.as_str().len());
     let names = "e0".len() + 6;
@@ -161,7 +161,8 @@ proptest! {
         prop_assert_eq!(verdicts(&deliveries(&steps, 0)), verdicts(&deliveries(&steps, 0)));
     }
 
-    /// Known secrets are remembered by generations of 14 days, so those must stay aligned.
+    /// Known secrets are recorded by generations of 14 days, so the shift must be a multiple of
+    /// that.
     #[test]
     fn whole_generations_of_shift_change_no_verdict(
         steps in prop::collection::vec(step(), 1..80),
@@ -171,7 +172,8 @@ proptest! {
         prop_assert_eq!(verdicts(&deliveries(&steps, 0)), verdicts(&shifted));
     }
 
-    /// A history within one day touches no generation: any day will do.
+    /// A history within one day never crosses a generation, so a shift by any number of days will
+    /// do.
     #[test]
     fn whole_days_of_shift_change_no_verdict(
         mut steps in prop::collection::vec(step(), 1..80),
@@ -307,17 +309,17 @@ proptest! {
 fn a_flood_that_is_never_the_same_stays_within_its_bounds() {
     let policy = Policy::default();
     let mut state = None;
-    let mut saturated = 0;
+    let mut full = 0;
     for i in 0..20_000_i64 {
-        // 400 denials a window: more than a window holds.
+        // 400 denials in each window, more than a window holds.
         let secret = format!("{}/{i}", "long".repeat(1_000));
         let denial = denial((MONDAY + i * 3 / 4) as f64, &format!("e{i}"), &[secret]);
         let (outcome, _) = deliver(&mut state, &denial, SignedDuration::ZERO, &policy);
-        saturated += u32::from(outcome == Outcome::WindowFull);
+        full += u32::from(outcome == Outcome::WindowFull);
     }
     let state = state.unwrap();
     assert_bounded(&state);
     assert_sound(&state, &policy);
     assert_eq!(state.ids_before.len(), 256);
-    assert_eq!(saturated, 50 * (400 - 256), "50 windows, each past its cap");
+    assert_eq!(full, 50 * (400 - 256), "each of 50 windows exceeds its cap");
 }

@@ -1,4 +1,4 @@
-//! Denied, then let in: one alert with what was read, and no cost for everybody else.
+//! Access after denial: one alert that lists what was read, at no cost for other principals.
 
 use rattle::alert::title::title;
 use rattle::cloudtrail::{Delivery, Event, SecretRead};
@@ -17,7 +17,7 @@ use crate::dynamodb::{Mailbox, Refusing, run, settings};
 use crate::episodes::{Function, at};
 use crate::support::{MONDAY, denial_of, envelope, record};
 
-/// A read by the role that the denials are of.
+/// A read by the role that the denials are about.
 fn read(time: i64, id: &str, secret: &str) -> SecretRead {
     match Event::read(&event(time, id, secret).to_string(), true) {
         Ok(Event::Read(read)) => read,
@@ -51,17 +51,17 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
     run(async {
         let function = Function::new("let-in").await;
         function.enumerate(12).await;
-        let before = function.told().len();
+        let before = function.published().len();
         let first = function.read(100, "r1", "prod/payments").await;
         let finding = raised(first).unwrap();
-        assert_eq!(function.told()[before..], *std::slice::from_ref(&finding));
+        assert_eq!(function.published()[before..], *std::slice::from_ref(&finding));
         assert_eq!((finding.status, finding.severity), (Status::Update, Severity::High));
         assert_eq!(title(&finding), "Denied on 12 secrets, then read 1 by role ci-deploy");
         let reads = finding.reads.as_ref().unwrap();
         assert_eq!((reads.denied, reads.first, reads.last), (12, MONDAY + 100, MONDAY + 100));
         assert_eq!(reads.secrets.iter().map(Text::as_str).collect::<Vec<_>>(), ["prod/payments"]);
 
-        // The same event, a further one, and a finding of further denials change nothing of it.
+        // The same event, another read and a finding of further denials do not change this alert.
         let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCdEf";
         for (id, secret) in [("r1", "prod/payments"), ("r2", arn), ("r3", "prod/payments")] {
             let again = function.read(110, id, secret).await;
@@ -71,10 +71,10 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
             function.deny(120, secret).await;
         }
         assert_eq!(raised(function.read(130, "r4", "prod/payments").await), None);
-        let told = function.told();
-        assert_eq!(told.iter().filter(|finding| finding.reads.is_some()).count(), 1);
+        let published = function.published();
+        assert_eq!(published.iter().filter(|finding| finding.reads.is_some()).count(), 1);
 
-        // An invocation that saw the episode before all that has nothing to tell either.
+        // An invocation that saw the episode before all of this reports nothing either.
         let store = function.engine.store();
         let episode = store.episode(finding.principal.principal.key()).await.unwrap();
         let stale = Outbox {
@@ -92,7 +92,7 @@ fn a_read_in_an_open_episode_is_told_once_and_its_end_lists_every_read() {
         assert!(title(end).ends_with(", then read 2 by role ci-deploy"), "{}", title(end));
         assert_eq!(end.severity, Severity::High);
 
-        // It is over: what is read later is nobody's business.
+        // The episode is over, so later reads are not watched.
         assert!(matches!(
             function.read(3 * 3_600, "r5", "prod/payments").await,
             HandledRead::Unwatched
@@ -110,7 +110,7 @@ fn a_read_without_an_open_episode_costs_one_read_and_no_write() {
         assert!(matches!(handled, HandledRead::Unwatched));
         assert_eq!(function.engine.store().take_usage().requests, 1);
         let items = function.client.scan().table_name("no-episode").send().await.unwrap();
-        assert_eq!(items.count(), 1, "the item of the denial");
+        assert_eq!(items.count(), 1, "only the item of the denial exists");
     });
 }
 
@@ -118,11 +118,11 @@ fn a_read_without_an_open_episode_costs_one_read_and_no_write() {
 fn a_broken_workload_that_works_again_and_a_read_before_the_denials_are_no_news() {
     run(async {
         let function = Function::new("repaired").await;
-        for knock in 0..60 {
-            let denial = denial_of(MONDAY + knock, &format!("k{knock}"), "prod/db");
+        for i in 0..60 {
+            let denial = denial_of(MONDAY + i, &format!("k{i}"), "prod/db");
             function.engine.handle(&Delivery::on_time(&denial)).await.unwrap();
         }
-        assert_eq!(function.told()[0].severity, Severity::Low);
+        assert_eq!(function.published()[0].severity, Severity::Low);
         assert!(matches!(function.read(100, "r1", "prod/db").await, HandledRead::Unwatched));
 
         let function = Function::new("read-before").await;
@@ -143,10 +143,18 @@ fn what_was_claimed_and_not_sent_is_sent_by_the_same_event_or_a_minute_later() {
         let refusing = function.with_sink(Refusing);
         let first = read(100, "r1", "prod/payments");
         refusing.handle_read(&first, at(100)).await.unwrap_err();
-        assert_eq!(raised(function.read(101, "r2", "prod/db").await), None, "it is another's");
+        assert_eq!(
+            raised(function.read(101, "r2", "prod/db").await),
+            None,
+            "another delivery has claimed it"
+        );
         let sent = function.engine.handle_read(&first, at(102)).await.unwrap();
         let finding = raised(sent).unwrap();
-        assert_eq!(finding.reads.unwrap().secrets.len(), 1, "as it was claimed");
+        assert_eq!(
+            finding.reads.unwrap().secrets.len(),
+            1,
+            "the alert has the content that was claimed"
+        );
         assert_eq!(raised(function.read(300, "r3", "prod/db").await), None);
 
         let function = Function::new("let-in-left").await;
@@ -162,11 +170,11 @@ fn many_reads_neither_grow_the_item_without_bound_nor_send_more_than_one_alert()
     run(async {
         let function = Function::new("many-reads").await;
         function.enumerate(12).await;
-        let before = function.told().len();
+        let before = function.published().len();
         for i in 0..300 {
             function.read(100, &format!("r{i}"), &format!("prod/{}/{i}", "x".repeat(400))).await;
         }
-        assert_eq!(function.told().len(), before + 1);
+        assert_eq!(function.published().len(), before + 1);
         let reader = read(0, "x", "x").call.principal;
         let episode = function.engine.store().episode(reader.key()).await.unwrap().unwrap();
         assert_eq!(episode.reads.secrets.len(), 256);
@@ -181,7 +189,7 @@ fn in_shadow_mode_it_is_recorded_only() {
     run(async {
         let function = Function::new("let-in-shadow").await;
         function.enumerate(12).await;
-        let before = function.told().len();
+        let before = function.published().len();
         let shadow = Settings { mode: Mode::Shadow, weekly_digest: true, ..settings() };
         let store =
             DynamoDbStore::new(function.client.clone(), "let-in-shadow").with_weekly_digest(true);
@@ -189,7 +197,7 @@ fn in_shadow_mode_it_is_recorded_only() {
         let handled = shadow.handle_read(&read(100, "r1", "prod/db"), at(100)).await.unwrap();
         let HandledRead::Raised(_, sent) = handled else { panic!("{handled:?}") };
         assert_eq!(sent.disposition, Disposition::Shadowed);
-        assert_eq!(function.told().len(), before);
+        assert_eq!(function.published().len(), before);
         let digest = shadow.store().weekly_digest(Week::holding(MONDAY)).await.unwrap();
         assert_eq!(digest.findings(Disposition::Shadowed), 1);
     });

@@ -1,4 +1,4 @@
-//! `rattle replay` as it is used: output, summary, counters, exit codes.
+//! `rattle replay` as a command: output, summary, counters and exit codes.
 
 use rattle::settings::{MODE, SETTINGS, WATCH_READS, WEEKLY_DIGEST};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::support::{
     MONDAY, TemporaryFolder, gzip, project_file, rattle, rattle_with, record, stderr, stdout,
 };
 
-/// Denied reads of as many secrets, one a second.
+/// This many denied reads of different secrets, one per second.
 fn enumeration(denials: i64) -> Vec<Value> {
     let denied =
         |i| record((MONDAY + i) as f64, &format!("e{i:03}"), &[format!("prod/secret-{i}")]);
@@ -22,7 +22,7 @@ fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The summary on standard error, which is its last line.
+/// The summary is the last line on standard error.
 fn summary(output: &std::process::Output) -> Value {
     serde_json::from_str(stderr(output).lines().last().unwrap()).unwrap()
 }
@@ -125,7 +125,7 @@ fn decisions_say_for_each_denial_what_was_weighed() {
         .into_iter()
         .flat_map(|signal| ["5m", "1h", "1d"].map(|scale| (signal, scale)));
     assert_eq!(rows, expected.collect::<Vec<_>>());
-    // Printed so that it reads back to the same number.
+    // The decimal text parses back to exactly the same number.
     let text = stdout(&output);
     assert!(text.contains("\"mean\":0.001736111111111111,"), "{text}");
     let summary = summary(&output);
@@ -151,8 +151,8 @@ fn the_order_of_the_input_does_not_matter_unless_asked() {
     let reversed = rattle(&["replay", "-"], lines(&records).as_bytes());
     assert_eq!(stdout(&sorted), stdout(&reversed));
 
-    // In order of arrival all but the first are late, and those older than 20 minutes do
-    // not count as a burst.
+    // In order of arrival every denial but the first is late, and one that is more than 20 minutes
+    // late is not counted as part of a burst.
     let at = |seconds: i64, i: i64| {
         record((MONDAY + seconds) as f64, &format!("a{i}"), &["prod/db".to_owned()])
     };
@@ -196,14 +196,14 @@ fn a_malformed_record_is_reported_and_stops_the_run_only_when_strict() {
     text.push_str(&lines(&enumeration(6)[5..]));
     let output = rattle(&["replay", "--summary", "json", "-"], text.as_bytes());
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(stderr(&output).lines().count(), 1, "the summary is all there is to parse");
+    assert_eq!(stderr(&output).lines().count(), 1, "nothing but the summary is printed");
     let summary = summary(&output);
     assert_eq!((&summary["counted"], &summary["rejected"]), (&json!(6), &json!(1)));
     assert_eq!(summary["rejections"][0]["file"], "standard input");
     assert_eq!(summary["rejections"][0]["line"], 6);
 
-    let told = rattle(&["replay", "-"], text.as_bytes());
-    assert!(stderr(&told).starts_with("rattle: standard input: line 6, byte "));
+    let rejected = rattle(&["replay", "-"], text.as_bytes());
+    assert!(stderr(&rejected).starts_with("rattle: standard input: line 6, byte "));
 
     let strict = rattle(&["replay", "--strict", "-"], text.as_bytes());
     assert_eq!(strict.status.code(), Some(2));
@@ -328,8 +328,8 @@ fn everyone_can_be_ignored_and_each_by_the_glob_of_its_alert() {
         }
         let path = path.to_str().unwrap();
         let output = rattle(&[&every_denial[..], &[path]].concat(), b"");
-        let told = stdout(&output);
-        let Some((_, glob)) = told.split_once("RATTLE_IGNORE=") else { continue };
+        let text = stdout(&output);
+        let Some((_, glob)) = text.split_once("RATTLE_IGNORE=") else { continue };
         let (glob, _) = glob.split_once('\n').unwrap();
         let output = rattle(&[&every_denial[..], &["--ignore", glob, path]].concat(), b"");
         let summary = summary(&output);
@@ -352,7 +352,7 @@ fn what_the_storm_guard_would_hold_back_is_counted() {
     }
     let arguments = ["replay", "--max-alerts-per-hour", "3", "--format", "jsonl", "-"];
     let output = rattle(&arguments, lines(&records).as_bytes());
-    assert_eq!(json_lines(&stdout(&output)).len(), 4, "replay shows them all");
+    assert_eq!(json_lines(&stdout(&output)).len(), 4, "a replay shows every finding");
     assert!(stderr(&output).contains("the storm guard would hold back 1 of them"));
 }
 
@@ -376,7 +376,7 @@ fn help_and_completions_are_there() {
 #[test]
 fn the_help_states_the_defaults_that_are_in_force() {
     let help = stdout(&rattle(&["replay", "--help"], b""));
-    // A replay sends nothing, has no week, and reads denials alone.
+    // These settings do not affect a replay: it sends nothing, has no week, and reads only denials.
     let of_the_function = [MODE, WEEKLY_DIGEST, WATCH_READS];
     let settings = SETTINGS.iter().filter(|setting| !setting.default.is_empty());
     for setting in settings.filter(|setting| !of_the_function.contains(setting)) {

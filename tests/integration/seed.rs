@@ -1,5 +1,5 @@
-//! `rattle seed` against a real DynamoDB API: a warm start gives the findings of one
-//! continuous replay, and nothing newer is ever lost.
+//! `rattle seed` against a real DynamoDB API: after a warm start the findings are those of one
+//! continuous replay, and nothing newer is lost.
 
 use std::process::Output;
 
@@ -38,8 +38,8 @@ fn seed(arguments: &[&str]) -> Output {
     rattle_with(&[&["seed"], arguments].concat(), b"", &variables)
 }
 
-/// The lines of a trace with all their times moved, so that the last lies in the near past:
-/// what was last seen more than 90 days ago is no state any more.
+/// Lines of a trace with all times moved so that the last lies shortly before now, because a state
+/// that was last seen more than 90 days ago has expired.
 fn recent(trace: &str, days: i64) -> Vec<String> {
     let text =
         std::fs::read_to_string(project_file(&format!("events/traces/{trace}.jsonl"))).unwrap();
@@ -63,8 +63,8 @@ fn denials(lines: &[String]) -> Vec<Denial> {
         .collect()
 }
 
-/// Whole generations of known secrets, so that what is known does not change.
-#[expect(clippy::disallowed_methods, reason = "a state older than 90 days is none")]
+/// Moves by whole generations of known secrets, so that the known secrets stay the same.
+#[expect(clippy::disallowed_methods, reason = "a state expires after 90 days")]
 fn days_until_now(trace: &str) -> i64 {
     let last = denials(&recent(trace, 0)).last().unwrap().time();
     let now = Timestamp::try_from(std::time::SystemTime::now()).unwrap();
@@ -108,7 +108,7 @@ fn seeded_and_then_live_it_finds_what_one_continuous_replay_finds() {
             let stored = live.store().read(&key).await.unwrap().unwrap();
             assert_eq!(stored.state, continuous.store().stored(&key).unwrap().state);
         }
-        assert!(compared >= 5, "{compared} findings after the seed");
+        assert!(compared >= 5, "only {compared} findings after the seed");
     });
 }
 
@@ -142,11 +142,11 @@ fn a_dry_run_says_what_would_be_written_and_writes_nothing() {
         let missing = seed(&[folder, "--table", "no-such-table"]);
         assert_eq!(missing.status.code(), Some(2));
         assert!(stderr(&missing).contains("ResourceNotFoundException"), "{}", stderr(&missing));
-        assert_eq!(seed(&[folder, "--table", "x"]).status.code(), Some(2), "no table's name");
+        assert_eq!(seed(&[folder, "--table", "x"]).status.code(), Some(2), "x is not a table name");
     });
 }
 
-/// A state of denials at these seconds.
+/// A state with denials at these seconds.
 fn state(seconds: &[i64]) -> StoredState {
     let memory = MemoryStore::default();
     let settings = settings();
@@ -173,13 +173,13 @@ fn nothing_newer_longer_or_waiting_is_ever_replaced() {
         let stored = async || store().read(&long.key).await.unwrap().unwrap();
         assert_eq!(store().seed(&later, now, false).await.unwrap(), Seeded::New);
         let before = stored().await;
-        for (kept, because) in
+        for (state, reason) in
             [(&short, Seeded::Newer), (&older, Seeded::Newer), (&later, Seeded::Newer)]
         {
-            assert_eq!(store().seed(kept, now, false).await.unwrap(), because);
+            assert_eq!(store().seed(state, now, false).await.unwrap(), reason);
             assert_eq!(stored().await, before);
         }
-        // Muted by hand: the mute stays when the state is replaced.
+        // A mute set by hand stays when the state is replaced.
         let key = ("principal".to_owned(), AttributeValue::S(long.key.to_string()));
         let mute = client.update_item().table_name("seed-kept").set_key(Some([key.clone()].into()));
         mute.update_expression("SET muted_until = :until")
@@ -188,15 +188,15 @@ fn nothing_newer_longer_or_waiting_is_ever_replaced() {
             .await
             .unwrap();
         assert_eq!(store().seed(&long, now, true).await.unwrap(), Seeded::Replaced);
-        assert_eq!(stored().await.state, before.state, "a dry run");
+        assert_eq!(stored().await.state, before.state, "a dry run writes nothing");
         assert_eq!(store().seed(&long, now, false).await.unwrap(), Seeded::Replaced);
         let replaced = stored().await;
         assert_eq!(replaced.state, long.state);
         assert_eq!((replaced.muted_until, replaced.version), (99, before.version + 1));
 
-        // What goes further back stays, even if it is older.
+        // A state that goes back further is not replaced, even if it is older.
         assert_eq!(store().seed(&newest, now, false).await.unwrap(), Seeded::LongerHistory);
-        // So does what waits to be sent.
+        // Nor is one with a finding that waits to be sent.
         let waits =
             client.update_item().table_name("seed-kept").set_key(Some([key.clone()].into()));
         let finding = finding_of_an_attack().await;
@@ -207,7 +207,7 @@ fn nothing_newer_longer_or_waiting_is_ever_replaced() {
             .await
             .unwrap();
         assert_eq!(store().seed(&longest, now, false).await.unwrap(), Seeded::Pending);
-        // What cannot be read is left alone.
+        // An item that cannot be read is left alone.
         let spoil = client.update_item().table_name("seed-kept").set_key(Some([key].into()));
         spoil
             .update_expression("SET #format = :format")
@@ -217,7 +217,7 @@ fn nothing_newer_longer_or_waiting_is_ever_replaced() {
             .await
             .unwrap();
         assert_eq!(store().seed(&longest, now, false).await.unwrap(), Seeded::Unreadable);
-        // Long after, the item counts as none; and so does the state.
+        // Once retention has passed, the item counts as absent, and so does the state.
         let after = Timestamp::from_second(MONDAY + 200 * 24 * HOUR).unwrap();
         assert_eq!(store().seed(&longest, after, false).await.unwrap(), Seeded::Expired);
     });
@@ -236,5 +236,5 @@ async fn finding_of_an_attack() -> AttributeValue {
             });
         }
     }
-    panic!("five secrets are a finding");
+    panic!("five secrets must raise a finding");
 }

@@ -1,4 +1,4 @@
-//! Settings as they are read: defaults, forms of a value, and all faults at once.
+//! Reading of settings: defaults, forms of a value, and all faults reported together.
 
 use rattle::detection::Policy;
 use rattle::settings::{Faults, SETTINGS, Settings};
@@ -62,5 +62,5 @@ fn all_faults_are_reported_at_once() {
     let text = faults.to_string();
     assert!(text.contains("RATTLE_DENIALS_THRESHOLD is \"NaN\"; allowed: sigma from 1 to 37"));
     assert!(text.contains(r"RATTLE_TRESHOLD is no setting; there are RATTLE_DENIALS_THRESHOLD"));
-    assert_eq!(text.lines().count(), 6, "one line a fault");
+    assert_eq!(text.lines().count(), 6, "one line for each fault");
 }

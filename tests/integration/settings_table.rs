@@ -1,7 +1,7 @@
-//! The table of settings in README.md is made from the settings.
+//! The table of settings in README.md is generated from the settings.
 //!
-//! After a change of a setting, `RATTLE_TEST_BLESS=1 cargo test settings_table` writes the
-//! table anew. `tests/emulator/test_template.py` reads it, and compares template.yaml with it.
+//! After a setting has changed, `RATTLE_TEST_BLESS=1 cargo test settings_table` writes the table
+//! again. `tests/emulator/test_template.py` compares template.yaml with it.
 
 use rattle::settings::{SETTINGS, Setting};
 
@@ -20,7 +20,7 @@ fn the_readme_shows_the_settings_as_they_are() {
     if std::env::var_os("RATTLE_TEST_BLESS").is_some() {
         std::fs::write(path, format!("{before}{START}{table}{END}{after}")).unwrap();
     } else {
-        assert_eq!(shown, table, "RATTLE_TEST_BLESS=1 writes the table anew");
+        assert_eq!(shown, table, "RATTLE_TEST_BLESS=1 writes the table again");
     }
 }
 
@@ -41,6 +41,6 @@ fn row(setting: &Setting) -> String {
     };
     let parameter = setting.parameter().map_or("none".to_owned(), |name| format!("`{name}`"));
     let row = format!("| `{variable}` | {parameter} | {default} | {domain} | {help} |\n");
-    assert_eq!(row.matches('|').count(), 6, "nothing in a cell may end it: {row}");
+    assert_eq!(row.matches('|').count(), 6, "no cell may contain a column separator: {row}");
     row
 }

@@ -1,4 +1,5 @@
-//! A waiting finding, written by this version or by the one before, and read by the other.
+//! A finding that waits to be sent, written by this version or the one before and read by the
+//! other.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
@@ -22,7 +23,7 @@ const BEFORE: &str = include_str!("data/waiting_findings.jsonl");
 
 /// Members that the version before required, with their types.
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "they need only be readable")]
+#[expect(dead_code, reason = "these members need only be readable")]
 struct FindingBefore {
     id: String,
     status: Status,
@@ -48,7 +49,7 @@ struct FindingBefore {
     over_ceiling: Option<u32>,
 }
 
-/// The same three, made now.
+/// The same three, written by this version.
 fn fresh() -> [Finding; 3] {
     let store = InMemory::new();
     let denial = |i: i64| denial_of(MONDAY + i, &format!("e{i}"), &format!("prod/s{i}"));

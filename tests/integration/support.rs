@@ -19,14 +19,14 @@ use rattle::store::Outbox;
 use rattle::store::memory::MemoryStore;
 use serde_json::{Value, json};
 
-/// 2026-01-05T00:00:00Z: a Monday, the first day of a generation of known secrets.
+/// 2026-01-05T00:00:00Z: a Monday, and the first day of a generation of known secrets.
 pub const MONDAY: i64 = 1_767_571_200;
 
 pub fn project_file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A denial by one role, as CloudTrail writes it, all the way through the parser.
+/// A denial of one role as CloudTrail writes it, read by the parser.
 pub fn denial(time: f64, event_id: &str, secrets: &[String]) -> Denial {
     parse(&record(time, event_id, secrets)).unwrap().unwrap()
 }
@@ -76,7 +76,7 @@ pub fn record(time: f64, event_id: &str, secrets: &[String]) -> Value {
     })
 }
 
-/// The detector with its states in memory.
+/// The engine with its states in memory.
 pub struct InMemory(Engine<MemoryStore, LeftToCaller>);
 
 impl InMemory {
@@ -85,14 +85,13 @@ impl InMemory {
         Self(Engine::new(MemoryStore::default(), LeftToCaller, settings))
     }
 
-    /// Delivers a denial that is so old on arrival.
+    /// Delivers a denial that arrives this long after its event.
     pub fn deliver(&self, denial: &Denial, age: SignedDuration) -> Handled {
-        // A store in memory waits for nothing.
+        // The store in memory never waits.
         self.0.handle(&aged(denial, age)).now_or_never().unwrap().unwrap()
     }
 }
 
-/// What a replay gave.
 pub struct Replayed {
     pub lines: Vec<Value>,
     pub summary: Summary,
@@ -158,7 +157,7 @@ impl Watcher for Silent {
     fn rejects(&mut self, _: &RejectedInput) {}
 }
 
-/// Runs `rattle` with this input on its standard input.
+/// Runs `rattle` with this text on its standard input.
 pub fn rattle(arguments: &[&str], input: &[u8]) -> Output {
     rattle_with(arguments, input, &[])
 }
@@ -176,7 +175,7 @@ pub fn rattle_with(arguments: &[&str], input: &[u8], variables: &[(&str, &str)])
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     let writer = std::thread::spawn(move || match stdin.write_all(&input) {
-        // A run that stops early does not read its input to the end.
+        // A run that stops early does not read all its input.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         other => other.unwrap(),
     });
@@ -193,7 +192,7 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A folder that goes away with the test.
+/// A folder that is removed when the test ends.
 pub struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
@@ -227,12 +226,12 @@ pub fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A denial that arrives so long after its event.
+/// A denial that arrives this long after its event.
 pub fn aged(denial: &Denial, age: SignedDuration) -> Delivery<'_> {
     Delivery { denial, arrived: denial.time() + age }
 }
 
-/// A finding of this id that waits to be sent, leased at this second.
+/// A finding with this id that waits to be sent, leased at this second.
 pub fn waiting(id: &str, leased_at: i64) -> Outbox {
     let deliveries = InMemory::new();
     let found = (0..5).find_map(|i| {

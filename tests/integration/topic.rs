@@ -1,4 +1,4 @@
-//! The function over a table of the local AWS and a topic that a test can look into.
+//! The function over a table of the local AWS and a topic whose messages a test can inspect.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ pub fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-/// A topic that keeps each request it gets.
+/// A topic that records each request.
 #[derive(Clone, Default)]
 pub struct Topic(Arc<Mutex<Vec<BTreeMap<String, String>>>>);
 

@@ -1,10 +1,10 @@
-//! The labelled traces: what each must give, and when.
+//! The labelled traces: the findings each must raise, and when.
 
 use serde_json::Value;
 
 use crate::support::{project_file, rattle, replay, stderr, stdout};
 
-/// An attack's first event, the denials until its first alert and the seconds until it.
+/// An attack's first event, the denials until its first alert, and the seconds until then.
 struct Attack {
     trace: &'static str,
     begins: &'static str,
@@ -26,7 +26,7 @@ const ATTACKS: [Attack; 6] = [
     },
 ];
 
-/// Silent from the first denial.
+/// Silent from the first denial on.
 const SILENT: [&str; 5] = [
     "benign-daily-cron",
     "benign-deploy-burst",
@@ -35,7 +35,7 @@ const SILENT: [&str; 5] = [
     "benign-steady-drip",
 ];
 
-/// Low findings while it is learnt, none from that day on.
+/// Only low findings while the baseline is learned, and none from that day on.
 const LEARNT: [(&str, &str); 1] = [("benign-retry-storm", "2026-02-05")];
 
 fn findings_of(trace: &str) -> (Vec<Value>, Vec<Value>) {
@@ -134,7 +134,7 @@ fn the_findings_of_all_traces_are_as_recorded() {
     insta::assert_snapshot!("findings of all traces", text);
 }
 
-/// One file with everything: principals do not disturb each other.
+/// One file with all traces: principals do not affect each other.
 #[test]
 fn the_whole_folder_gives_the_findings_of_its_traces_and_no_other() {
     let together = replay(project_file("events"));
@@ -147,5 +147,5 @@ fn the_whole_folder_gives_the_findings_of_its_traces_and_no_other() {
     assert_eq!(together.findings().count(), alone);
     let ids: std::collections::BTreeSet<&str> =
         together.findings().map(|finding| finding["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), alone, "each finding has an id of its own");
+    assert_eq!(ids.len(), alone, "each finding has its own id");
 }

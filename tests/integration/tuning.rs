@@ -1,4 +1,4 @@
-//! `rattle explain`, `sweep` and `check`: as they are used, and against the replay.
+//! `rattle explain`, `sweep` and `check`, run as a user runs them and compared with the replay.
 
 use serde_json::Value;
 
@@ -38,8 +38,8 @@ fn a_receipt_reads_as_recorded() {
     }
 }
 
-/// Each finding, and deliveries that raised none, against the decisions of the replay: the
-/// same numbers, to the last digit that is printed.
+/// Compares explanations with the replay's decisions, down to the last printed digit: of each
+/// finding, and of some deliveries that raised none.
 #[test]
 fn a_receipt_has_the_numbers_of_the_replay() {
     let lines = replayed(&[TRACES]);
@@ -53,16 +53,16 @@ fn a_receipt_has_the_numbers_of_the_replay() {
             }
             let time = line["event_time"].as_str().unwrap();
             let key = line["principal"].as_str().unwrap();
-            let receipt = explained(&[TRACES, "--principal", key, "--at", time]);
-            if receipt["event_id"] == line["event_id"] {
-                assert_same(&receipt, line);
+            let explanation = explained(&[TRACES, "--principal", key, "--at", time]);
+            if explanation["event_id"] == line["event_id"] {
+                assert_same(&explanation, line);
                 compared += 1;
             }
             continue;
         }
-        let receipt = explained(&[TRACES, "--finding", line["id"].as_str().unwrap()]);
-        assert_same(&receipt, last_decision.unwrap());
-        let reported = &receipt["reported"];
+        let explanation = explained(&[TRACES, "--finding", line["id"].as_str().unwrap()]);
+        assert_same(&explanation, last_decision.unwrap());
+        let reported = &explanation["reported"];
         assert_eq!(reported["finding"], line["id"]);
         assert_eq!(reported["signal"], line["signal"]);
         assert_eq!(reported["scale"], line["scale"]);
@@ -73,19 +73,19 @@ fn a_receipt_has_the_numbers_of_the_replay() {
     assert!(compared > 15, "{compared}");
 }
 
-fn assert_same(receipt: &Value, decision: &Value) {
-    assert_eq!(receipt["event_id"], decision["event_id"]);
-    assert_eq!(receipt["outcome"], decision["outcome"]);
-    let rows = receipt["rows"].as_array().unwrap();
+fn assert_same(explanation: &Value, decision: &Value) {
+    assert_eq!(explanation["event_id"], decision["event_id"]);
+    assert_eq!(explanation["outcome"], decision["outcome"]);
+    let rows = explanation["rows"].as_array().unwrap();
     for (row, assessed) in rows.iter().zip(decision["assessments"].as_array().unwrap()) {
         for field in ["signal", "scale", "observed", "mean", "sd", "sigma"] {
-            // As text: not one bit may differ.
+            // Printed numbers must be exactly equal, so the text is compared.
             assert_eq!(row[field].to_string(), assessed[field].to_string(), "{field}");
         }
     }
 }
 
-/// What a receipt says would have turned the decision, turns it in a replay.
+/// A change that `explain` says would have turned the decision does turn it in a replay.
 #[test]
 fn a_threshold_that_would_have_kept_it_silent_does() {
     let trace = "events/traces/attack-slow.jsonl";
@@ -94,18 +94,18 @@ fn a_threshold_that_would_have_kept_it_silent_does() {
         lines.into_iter().find(|line| line["type"] == "finding")
     };
     let finding = first(&[]).unwrap();
-    let receipt = explained(&[trace, "--finding", finding["id"].as_str().unwrap()]);
-    assert_eq!(receipt["reported"]["signal"], "secrets");
-    let threshold = receipt["turned"][1]["threshold"].as_f64().unwrap();
+    let explanation = explained(&[trace, "--finding", finding["id"].as_str().unwrap()]);
+    assert_eq!(explanation["reported"]["signal"], "secrets");
+    let threshold = explanation["turned"][1]["threshold"].as_f64().unwrap();
     assert!(threshold > 4.0);
     let same_moment = |threshold: f64| {
         let set = format!("--secrets-threshold={threshold:.1}");
         first(&[&set]).is_some_and(|other| other["last_denial"] == finding["last_denial"])
     };
     assert!(!same_moment(threshold), "silent at {threshold}");
-    assert!(same_moment(threshold - 0.1), "not silent a tenth below");
-    // Its five secrets are the floor: with fewer it is silent.
-    assert_eq!(receipt["turned"][1]["events"], 1);
+    assert!(same_moment(threshold - 0.1), "no report a tenth below");
+    // Five secrets are the floor: one fewer raises no finding.
+    assert_eq!(explanation["turned"][1]["events"], 1);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_principal_is_meant_by_key_arn_session_or_name_and_must_be_one() {
         assert!(stderr(&output).contains(complaint), "{}", stderr(&output));
     }
     let output = rattle(&["explain", TRACES], b"");
-    assert_eq!(output.status.code(), Some(2), "a principal or a finding is needed");
+    assert_eq!(output.status.code(), Some(2), "it needs a principal or a finding");
 }
 
 #[test]
@@ -150,8 +150,8 @@ fn a_sweep_reads_as_recorded_on_any_number_of_threads() {
     insta::assert_snapshot!("sweep without a way", none);
 }
 
-/// The settings that it prints, replayed, give the findings that it printed; a tenth lower
-/// they are too many.
+/// The recommended settings give exactly the findings that the sweep printed; thresholds a tenth
+/// lower give too many.
 #[test]
 fn the_choice_of_a_sweep_is_what_a_replay_finds_at_it() {
     let text = stdout(&rattle(&["sweep", "--budget", "2/week", TRACES], b""));
@@ -274,7 +274,7 @@ fn check_follows_the_template_to_the_variables_of_the_function() {
     assert!(text.contains("RATTLE_IGNORE               a,b\n"), "{text}");
 }
 
-/// The commands under `Examples` of each help text, run as they stand.
+/// Runs each command under `Examples` in every help text exactly as it is written there.
 #[test]
 fn every_example_of_a_help_text_runs() {
     let mut run = 0;
@@ -282,7 +282,7 @@ fn every_example_of_a_help_text_runs() {
         let help = stdout(&rattle(&[command, "--help"], b""));
         let (_, examples) = help.split_once("Example").unwrap();
         for line in examples.lines().filter_map(|line| line.trim().strip_prefix("rattle ")) {
-            // What the reader has to have: a file of variables, a place for the page.
+            // Provides what the examples assume: a file of variables and a place for the page.
             let folder = TemporaryFolder::new("examples");
             let file = folder.write("rattle.env", "RATTLE_TABLE_NAME=rattle\nRATTLE_TOPIC_ARN=arn:aws:sns:eu-west-1:111122223333:rattle\n");
             let page = folder.path().join("report.html");
@@ -302,7 +302,7 @@ fn every_example_of_a_help_text_runs() {
 fn a_report_is_one_page_of_which_the_text_is_as_recorded() {
     let page = stdout(&rattle(&["report", TRACES, "-o", "-"], b""));
     assert_eq!(stdout(&rattle(&["report", TRACES, "-o", "-", "--threads=1"], b"")), page);
-    // Without style and charts: what a reader reads.
+    // Without styles and charts, which leaves the text of the page.
     let mut text = String::new();
     let mut rest = page.as_str();
     for (begin, end) in
@@ -321,7 +321,7 @@ fn a_report_is_one_page_of_which_the_text_is_as_recorded() {
     insta::assert_snapshot!("report of all traces", plain);
 }
 
-/// What a caller chose ends up as text, whatever it is.
+/// Text that a caller chose is escaped on the page.
 #[test]
 fn nothing_that_a_caller_chose_is_markup_in_a_report() {
     use crate::support::{MONDAY, record};

@@ -1,4 +1,4 @@
-//! The reference values of an independent implementation.
+//! Reference values from an independent implementation.
 
 use jiff::SignedDuration;
 use rattle::detection::baseline::Baseline;
@@ -19,7 +19,7 @@ fn vectors(part: &str) -> Vec<Value> {
 }
 
 fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+    value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
 fn assert_close(what: &str, actual: f64, expected: f64) {
@@ -41,8 +41,8 @@ fn every_tail_has_its_score() {
     }
 }
 
-/// 408 points over the whole range: counts 1 to 80,000, means 1e-8 to 80,000, dispersions
-/// 1.1 to 1e5, computed at 60 digits by `data/tail_reference.py`.
+/// 408 points over the whole range: counts from 1 to 80,000, means from 1e-8 to 80,000 and
+/// dispersions from 1.1 to 1e5, computed with 60 digits by `data/tail_reference.py`.
 #[test]
 fn the_score_holds_over_its_whole_range() {
     let text = std::fs::read(project_file("tests/integration/data/tail_reference.json")).unwrap();
@@ -67,7 +67,7 @@ fn every_fold_gives_its_sums() {
         let signal = match fold["signal"].as_str().unwrap() {
             "denials" => Signal::Denials,
             "secrets" | "new secrets" => Signal::Secrets,
-            other => panic!("{other} is no signal"),
+            other => panic!("{other} is not a signal"),
         };
         let scale = Scale::ALL.into_iter().find(|s| fold["scale"] == s.name()).unwrap();
         let axis = Axis { signal, scale };
@@ -121,7 +121,7 @@ fn every_sequence_gives_its_outcomes_scores_and_alerts() {
                     assert_eq!(alert["scale"], finding.scale.name(), "{name}, step {i}");
                     assert_eq!(alert["observed"], finding.observed, "{name}, step {i}");
                 }
-                (alert, None) => panic!("{name}, step {i}: no alert {alert}"),
+                (alert, None) => panic!("{name}, step {i}: the alert {alert} is missing"),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Text from outside made safe to show, and spans of time in words.
+//! Text from outside made safe to show, and durations in words.
 
 use rattle::text::Text;
 use rattle::wording::span;

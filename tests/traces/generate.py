@@ -5,9 +5,9 @@
 
 A trace is JSON Lines of CloudTrail records, one denied GetSecretValue call a line, sorted by event time and then event
 id, as `rattle replay` sorts them. `attack-*` must raise a finding, `benign-*` must stay silent once its baseline is
-learnt. Each trace has a principal of its own, so that replaying the whole folder gives what replaying each file gives.
+learned. Each trace has its own principal, so replaying the whole folder gives the same findings as replaying each file.
 
-Chance comes only from a generator seeded with the name of the trace: changing one trace leaves the others alone.
+Random numbers come only from a generator seeded with the name of the trace, so changing one trace leaves the others alone.
 Accounts, addresses and ids are the ones reserved for documentation.
 """
 
@@ -49,12 +49,13 @@ HEX = "0123456789abcdef"
 
 
 def digest(text, alphabet, length):
-    """Stands in for the parts of an id that AWS draws at random: the same text always has the same id."""
+    """Replaces the parts of an id that AWS draws at random: the same text always gives the same id."""
     return "".join(alphabet[byte % len(alphabet)] for byte in hashlib.sha256(text.encode()).digest()[:length])
 
 
 def access_key(prefix, text):
-    # The reserved word comes last, where secret scanners look for it to tell a sample from a leak.
+    # The reserved word comes last, where secret scanners look for it to tell a sample from
+    # a leaked key.
     return prefix + digest(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 9) + "EXAMPLE"
 
 
@@ -121,7 +122,7 @@ def by_arn(secret):
 
 
 class Trace:
-    """The records of one principal, and the chance that shapes them."""
+    """The records of one principal, and their random numbers."""
 
     def __init__(self, name):
         self.chance = random.Random(name)
@@ -131,15 +132,15 @@ class Trace:
         return self.chance.sample(NAMES, count)
 
     def pause(self, low, high):
-        """A random time between two calls, in seconds: CloudTrail keeps no fractions."""
+        """A random time between two calls, in whole seconds because CloudTrail records no fractions."""
         return timedelta(seconds=self.chance.randint(low, high))
 
     def spelled(self, secret, usual, other):
-        """Most callers stick to one way to name a secret, and none is consistent."""
+        """Most callers name a secret in one way, but none is consistent."""
         return usual(secret) if self.chance.random() < 0.9 else other(secret)
 
     def deny(self, moment, identity, secret_id, source_ip, agent):
-        """Adds one refusal, without the optional fields that detection has no use for (they are in events/*.json)."""
+        """Adds one denial, without the optional fields that detection does not use (events/*.json have them)."""
         action = "secretsmanager:GetSecretValue"
         reason = f"because no identity-based policy allows the {action} action"
         self.records.append(
@@ -173,7 +174,7 @@ class Trace:
 
 
 def attack_fast(trace):
-    """A role that slips now and then for twenty days; then stolen instance credentials try 56 secrets in 90 seconds."""
+    """A role that is denied now and then for twenty days; then stolen instance credentials try 56 secrets in 90 seconds."""
     instance = "i-0" + digest("orders-worker", HEX, 16)
 
     def identity(since):
@@ -193,7 +194,7 @@ def attack_fast(trace):
 
 
 def attack_medium(trace):
-    """A job refused on two secrets each hour hides an enumeration of 20 others in ten minutes, under the same role."""
+    """A job that is denied two secrets each hour hides an enumeration of 20 others in ten minutes, under the same role."""
 
     def identity(since):
         task = digest(timestamp(since), HEX, 32)
@@ -213,7 +214,7 @@ def attack_medium(trace):
 
 
 def attack_slow(trace):
-    """One new secret each 5 to 15 minutes through a night, with the key of an IAM user refused twice before."""
+    """One new secret each 5 to 15 minutes through a night, with the key of an IAM user that was denied twice before."""
     identity = iam_user("backup-agent", "AIDAEXAMPLEBACKUPAG01")
 
     secrets = trace.secrets(60)
@@ -235,7 +236,7 @@ def attack_very_slow(trace):
     start = moment = at(2, 2, 21, 48, 3)
     secrets = iter(trace.secrets(150))
     while moment < start + timedelta(days=3):
-        # A permission set's session lives 12 hours at most, so the attacker signs in again.
+        # A permission set's session lasts at most 12 hours, so the attacker signs in again.
         signed_in = moment - (moment - start) % timedelta(hours=12)
         trace.deny(moment, identity(signed_in), trace.spelled(next(secrets), by_name, by_arn), "203.0.113.200", CLI)
         moment += trace.pause(30 * 60, 60 * 60)
@@ -250,7 +251,8 @@ def attack_ramp(trace):
     start = moment = at(2, 9, 6, 20, 15)
     secrets = iter(trace.secrets(300))
     while moment < start + timedelta(days=5):
-        # A fresh session for each call: a baseline for each session would never see the second one.
+        # Each call has a new session, so a baseline for each session would never see a
+        # second call.
         trace.deny(moment, identity(moment), trace.spelled(next(secrets), by_arn, by_name), "192.0.2.33", BOTO)
         gap = 14 * 3600 / 2 ** ((moment - start) / timedelta(hours=18))
         moment += trace.pause(int(0.8 * gap), int(1.2 * gap))
@@ -281,7 +283,7 @@ def benign_hourly_cron(trace):
 
 
 def benign_daily_cron(trace):
-    """A nightly task that retries four secrets for some minutes, 16 to 20 refusals in all, for twenty days."""
+    """A nightly task that retries four secrets for some minutes, 16 to 20 denials in all, for twenty days."""
     secrets = trace.secrets(4)
     for day in range(20):
         moment = at(1, 6, 3, 30) + timedelta(days=day) + trace.pause(0, 90)
@@ -293,7 +295,7 @@ def benign_daily_cron(trace):
 
 
 def benign_deploy_burst(trace):
-    """Two or three deployments on each working day, each refused 3 to 8 times on the same three secrets."""
+    """Two or three deployments on each working day, each denied 3 to 8 times on the same three secrets."""
     secrets = trace.secrets(3)
     days = [at(1, 5) + timedelta(days=day) for day in range(20)]
     for day in (day for day in days if day.weekday() < 5):
@@ -319,7 +321,7 @@ def benign_steady_drip(trace):
 
 
 def benign_retry_storm(trace):
-    """A function without back-off: one secret, 40 refusals in two minutes, once a day for twelve days."""
+    """A function without back-off: one secret, 40 denials in two minutes, once a day for twelve days."""
     (secret,) = trace.secrets(1)
     for day in range(12):
         moment = at(2, 3, 4, 15) + timedelta(days=day) + trace.pause(0, 40)
@@ -330,7 +332,7 @@ def benign_retry_storm(trace):
 
 
 def benign_new_principal(trace):
-    """A new colleague's first week: three secrets a day, refused once or twice each, until somebody grants access."""
+    """A new colleague's first week: three secrets a day, each denied once or twice, until somebody grants access."""
     secrets = iter(trace.secrets(15))
     for day in range(5):
         start = moment = at(2, 16, 8, 30) + timedelta(days=day) + trace.pause(0, 1800)
@@ -366,7 +368,7 @@ def file_of(life):
 
 
 def differences(files):
-    """What is wrong with the committed folder; an orphan counts, because a test that replays the folder replays it."""
+    """The faults of the committed folder. An extra file is one, because a test that replays the folder replays it."""
     committed = {path.name: path.read_bytes() for path in TRACES.glob("*.jsonl")}
     for name in sorted(files.keys() | committed.keys()):
         if name not in committed:

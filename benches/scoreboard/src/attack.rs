@@ -1,4 +1,4 @@
-//! Enumerations: each asks for secrets that its principal has nothing to do with.
+//! Enumerations: each asks for secrets that its principal does not use.
 
 use serde::Serialize;
 
@@ -7,7 +7,6 @@ use crate::life::{Call, DAY, HOUR, foreign_secrets, session_of_day};
 
 const MINUTE: i64 = 60;
 
-/// A kind of attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attack {
@@ -17,9 +16,9 @@ pub enum Attack {
     Medium,
     /// 10 secrets in half a minute to 4 minutes.
     Small,
-    /// One secret each 5 to 15 minutes for 2 days.
+    /// One secret every 5 to 15 minutes for 2 days.
     Slow,
-    /// One secret each 30 to 60 minutes for 4 days.
+    /// One secret every 30 to 60 minutes for 4 days.
     VerySlow,
     /// One secret in 12 hours, then twice as fast every 18 hours, for 5 days.
     Ramp,
@@ -27,14 +26,13 @@ pub enum Attack {
     NextDay,
     /// A medium attack, and another one a week later.
     NextWeek,
-    /// Region after Region: all secrets tried before, and some more.
+    /// One Region after another: all secrets tried before, and some more.
     Regions,
     /// 30 secrets in 20 minutes, each call in a session with a new name.
     FreshSessions,
 }
 
 impl Attack {
-    /// Each of them.
     pub const ALL: [Self; 10] = [
         Self::Fast,
         Self::Medium,
@@ -48,7 +46,7 @@ impl Attack {
         Self::FreshSessions,
     ];
 
-    /// Name in tables and files.
+    /// The name in tables and files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fast => "fast",
@@ -64,7 +62,7 @@ impl Attack {
         }
     }
 
-    /// What it is, in a few words.
+    /// A short description.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Fast => "50 to 1,000 secrets in 1 to 10 minutes",
@@ -82,29 +80,28 @@ impl Attack {
         }
     }
 
-    /// Whether a recall of 0.99 is asked of it, and not 0.90.
+    /// Whether the goal for its recall is 0.99 instead of 0.90.
     pub const fn must_be_caught(self) -> bool {
         matches!(self, Self::Fast | Self::Medium | Self::Small | Self::Slow | Self::Ramp)
     }
 }
 
-/// An attack's calls.
 #[derive(Clone, Debug)]
 pub struct Strike {
-    /// They, sorted by time.
+    /// Sorted by time.
     pub calls: Vec<Call>,
-    /// Where the attack begins that is to be noticed.
+    /// Start of the part that is to be noticed.
     pub judged_from: i64,
 }
 
 impl Strike {
-    /// When it is over.
+    /// Time of the last call.
     pub fn end(&self) -> i64 {
         self.calls.last().map_or(self.judged_from, |call| call.time)
     }
 }
 
-/// An attack that begins at that time, by someone who knows nothing of the secrets in `pool`.
+/// An attack that begins at `start`, by someone who knows nothing of the secrets in `pool`.
 pub fn strike(attack: Attack, chance: &mut Chance, start: i64, pool: &[u32]) -> Strike {
     let mut hand =
         Hand { secrets: foreign_secrets(chance, pool, 1000).into_iter(), calls: Vec::new() };
@@ -146,7 +143,7 @@ pub fn strike(attack: Attack, chance: &mut Chance, start: i64, pool: &[u32]) -> 
     Strike { calls: hand.calls, judged_from }
 }
 
-/// What an attacker has still to try, and has tried.
+/// The secrets that an attacker has tried and those still to try.
 struct Hand {
     secrets: std::vec::IntoIter<u32>,
     calls: Vec<Call>,
@@ -164,7 +161,7 @@ impl Hand {
         }
     }
 
-    /// So many new secrets at random moments of that time.
+    /// Tries this many new secrets at random moments of the period.
     fn spread(&mut self, chance: &mut Chance, (from, to): (i64, i64), secrets: u32) {
         for _ in 0..secrets {
             let time = chance.within(from..to);
@@ -172,7 +169,7 @@ impl Hand {
         }
     }
 
-    /// One new secret after each gap.
+    /// Tries one new secret after each gap.
     fn pace(&mut self, start: i64, length: i64, mut gap: impl FnMut() -> i64) {
         let mut time = start;
         while time < start + length {

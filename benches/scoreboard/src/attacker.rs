@@ -1,8 +1,8 @@
 //! The attacker who knows everything: the state, the equations, the clock and the hash.
 //!
-//! Before each call the attacker tries it on a copy of the detector, and lets it be if it would
-//! raise a finding. What such an attacker gets through is the best that was found, and so a lower
-//! bound of what is possible.
+//! The attacker tries each call on a copy of the engine first, and does not make it if it would
+//! raise a finding. The result is the best strategy that was found, and so a lower bound of what is
+//! possible.
 
 use serde::Serialize;
 
@@ -17,13 +17,13 @@ use rattle::cloudtrail::secret_set::{BUCKETS, Bucket};
 use rattle::detection::policy::MAX_IDS;
 use rattle::detection::{Axis, Scale, Signal};
 
-/// Days after which the secrets tried are told.
+/// Days after which the number of secrets is reported.
 pub const MILESTONES: [usize; 3] = [7, 30, LAST_DAY];
-/// Days that the attacker has.
+/// Days that the attack lasts.
 pub const LAST_DAY: usize = 60;
-/// Days of a victim's habit, those of the attack included.
+/// Days of a victim's habit, the days of the attack included.
 const HABIT: i64 = HABIT_DAYS + 60;
-/// Secrets that the attacker knows the names of.
+/// Number of secrets whose names the attacker knows.
 pub const ACCOUNTS: [u32; 2] = [ACCOUNT_SECRETS, 1000];
 /// Days of a carrier's habit before the attack.
 const HABIT_DAYS: i64 = 30;
@@ -33,63 +33,58 @@ const WINDOW: i64 = 300;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Victim {
-    /// A principal never refused before.
+    /// A principal that was never denied before.
     Fresh,
-    /// One that was refused once, 30 days before.
+    /// A principal that was denied once, 30 days before.
     Slipped,
-    /// One with this habit, which goes on.
+    /// A principal with this habit, which continues.
     Of(Kind),
 }
 
-/// What the attacker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Plan {
-    /// As many secrets as go unnoticed, each so many seconds.
+    /// As many secrets as go unnoticed, one every so many seconds.
     Each(i64),
-    /// The same, with secrets chosen by their buckets: those that count as known first.
+    /// The same, with secrets chosen by their buckets: those that count as known come first.
     ByBucket(i64),
     /// Four secrets a day.
     FourADay,
-    /// As many refusals as go unnoticed over one secret, until the windows are full; then all.
+    /// As many denials of one secret as go unnoticed until the windows are full, then everything.
     Flood,
 }
 
-/// One way to go about it.
+/// One combination of credentials, plan and account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strategy {
-    /// Seed of the account's order and of the victim's habit.
+    /// Seed for the order of the secrets and for the victim's habit.
     pub seed: u64,
-    /// Whose credentials.
     pub victim: Victim,
-    /// What is done with them.
     pub plan: Plan,
-    /// Secrets of the account that the attacker has the names of.
+    /// Number of secrets in the account whose names the attacker knows.
     pub account: u32,
 }
 
-/// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Haul {
-    /// Different secrets tried without an alert until the end of each day.
+    /// Different secrets tried without an alert by the end of each day.
     pub by_day: Vec<u32>,
     /// How many of them counted as new on each day.
     pub counted: Vec<u32>,
-    /// On which day an alert came all the same, through a call of the victim.
+    /// Day on which one of the victim's own calls raised an alert.
     pub noticed_on_day: Option<usize>,
-    /// On which day a window was full for the first time.
+    /// Day on which a window was full for the first time.
     pub full_on_day: Option<usize>,
 }
 
 impl Haul {
-    /// Secrets after that many days.
+    /// Secrets after this many days.
     pub fn after(&self, days: usize) -> u32 {
         self.by_day.get(days - 1).or(self.by_day.last()).copied().unwrap_or(0)
     }
 }
 
 impl Strategy {
-    /// All that are tried.
     pub fn all(seed: u64) -> Vec<Self> {
         let victims = [
             Victim::Fresh,
@@ -117,13 +112,13 @@ impl Strategy {
         strategies
     }
 
-    /// A few of them that take no time.
+    /// A few strategies that run quickly.
     pub fn some(seed: u64) -> Vec<Self> {
         let plans = [Plan::FourADay, Plan::Each(HOUR), Plan::ByBucket(4 * HOUR)];
         plans.map(|plan| Self { seed, victim: Victim::Fresh, plan, account: 1000 }).into()
     }
 
-    /// Goes through with it for 60 days, or until it is noticed or nothing is left to try.
+    /// Runs for 60 days, or until the attack is noticed or nothing is left to try.
     pub fn pursue(&self) -> anyhow::Result<Haul> {
         let mut thief = Thief::of(self)?;
         let period = match self.plan {
@@ -165,17 +160,16 @@ impl Strategy {
     }
 }
 
-/// The attacker at work.
 struct Thief {
     caller: Caller,
     rattle: Rattle,
-    /// As it would be without the attack.
+    /// The engine as it would be without the attack.
     undisturbed: Rattle,
     habit: std::iter::Peekable<std::vec::IntoIter<Event>>,
     start: i64,
-    /// Names not yet tried, by bucket; the next one is the last.
+    /// Names not yet tried, by bucket; the last of each list is tried next.
     left: Vec<Vec<u32>>,
-    /// The same in the order of an attacker who knows no hash.
+    /// The same in the order of an attacker who does not know the hash.
     order: Vec<u32>,
     taken: u32,
     counted: u32,
@@ -218,7 +212,8 @@ impl Thief {
         })
     }
 
-    /// Whether the victim's own calls until then raise what they would not have raised.
+    /// Whether the victim's own calls until then raise an alert that they would not have raised
+    /// without the attack.
     fn lets_victim_call_until(&mut self, time: i64) -> anyhow::Result<bool> {
         let mut noticed = false;
         while let Some(event) = self.habit.next_if(|event| event.call.time <= time) {
@@ -257,7 +252,7 @@ impl Thief {
         !self.order.is_empty() && self.left.iter().any(|names| !names.is_empty())
     }
 
-    /// As many of the next secrets as go unnoticed.
+    /// Tries as many of the next secrets as go unnoticed.
     fn takes(&mut self, time: i64, most: u32) -> anyhow::Result<()> {
         for _ in 0..most {
             let Some(secret) = self.order.last().copied() else { return Ok(()) };
@@ -270,7 +265,7 @@ impl Thief {
         Ok(())
     }
 
-    /// Secrets that count as known first, then those whose bucket holds the most others.
+    /// Secrets that count as known come first, then those whose bucket holds the most others.
     fn takes_by_bucket(&mut self, time: i64) -> anyhow::Result<()> {
         loop {
             let stored = self.rattle.stored(self.caller.key());
@@ -293,7 +288,7 @@ impl Thief {
         }
     }
 
-    /// Fills the window with one secret; if it is full, whatever else is asked is not seen.
+    /// Fills the window with one secret. Once it is full, other requests are not seen.
     fn floods(&mut self, time: i64) -> anyhow::Result<bool> {
         for _ in 0..MAX_IDS {
             if !self.asks(time, ACCOUNT_SECRETS)? {

@@ -1,4 +1,4 @@
-//! Chance that a seed repeats.
+//! Random numbers that are reproducible from a seed.
 
 use rand::distr::uniform::{SampleRange, SampleUniform};
 use rand::seq::index;
@@ -6,12 +6,12 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp, Gamma, Poisson};
 
-/// One stream of chance. The generator gives the same numbers on every machine.
+/// A stream of random numbers. The generator gives the same numbers on every machine.
 #[derive(Clone, Debug)]
 pub struct Chance(ChaCha8Rng);
 
 impl Chance {
-    /// The stream with this name: different names have streams without anything in common.
+    /// The stream with this name. Streams with different names are independent.
     pub fn of(seed: u64, name: &str, number: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -22,18 +22,18 @@ impl Chance {
         Self(ChaCha8Rng::from_seed(key))
     }
 
-    /// A number of this range, each as likely.
+    /// A uniform number of this range.
     pub fn within<T: SampleUniform>(&mut self, range: impl SampleRange<T>) -> T {
         self.0.random_range(range)
     }
 
-    /// A number between the two, each order of magnitude as likely.
+    /// A number between the two whose logarithm is uniform.
     pub fn magnitude(&mut self, low: f64, high: f64) -> f64 {
         let (low, high) = (libm::log(low), libm::log(high));
         libm::exp(self.within(low..=high))
     }
 
-    /// A whole number between the two, each order of magnitude as likely.
+    /// A whole number between the two whose logarithm is uniform.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -44,7 +44,7 @@ impl Chance {
         drawn.clamp(low, high)
     }
 
-    /// True so often.
+    /// True with this probability.
     pub fn happens(&mut self, probability: f64) -> bool {
         self.0.random_bool(probability)
     }
@@ -71,7 +71,7 @@ impl Chance {
         (wait as i64).max(1)
     }
 
-    /// So many different numbers below `below`, in random order.
+    /// This many different numbers below `below`, in random order.
     pub fn choose(&mut self, below: u32, how_many: u32) -> Vec<u32> {
         let chosen = index::sample(&mut self.0, below as usize, how_many.min(below) as usize);
         chosen.iter().filter_map(|number| u32::try_from(number).ok()).collect()

@@ -14,27 +14,24 @@ use crate::life::benign::{Kind, live};
 use crate::measure::attacked::{Attacked, Carrier, Task};
 use crate::principal::{ACCOUNT, Caller, Event, recorded};
 
-/// What is true about one file.
+/// What is known about one file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Label {
-    /// The file.
     pub file: String,
     /// The key of the principal, as findings name it.
     pub principal: String,
-    /// Its kind.
     pub kind: &'static str,
-    /// The attack, if there is one.
     pub attack: Option<&'static str>,
-    /// Records.
+    /// Number of records.
     pub records: usize,
     /// Time of the first and of the last denial of the attack, in epoch seconds.
     pub attack_time: Option<[i64; 2]>,
-    /// Address that the attack's calls come from; no other call does.
+    /// Address of the attack's calls, which no other call has.
     pub attack_source_ip: Option<&'static str>,
 }
 
-/// Writes so many principals of each kind, and so many carriers of each kind under every attack, a
-/// file each, and `labels.jsonl`. Carriers are left out that are not `wanted`.
+/// Writes `labels.jsonl` and one file for each harmless principal of each kind, and for each
+/// carrier under every attack. Leaves out carriers that are not `wanted`.
 pub fn write(
     folder: &Path,
     seed: u64,
@@ -79,7 +76,7 @@ pub fn write(
 fn each_attack(folder: &Path, carrier: Carrier, attacked: &Attacked) -> anyhow::Result<Vec<Label>> {
     let mut labels = Vec::new();
     for (attack, strike, events_of_attack) in &attacked.strikes {
-        // Each attack has a principal of its own, so that all files can be replayed together.
+        // Each attack has its own principal, so that all files can be replayed together.
         let caller = attacked.caller.renamed(attack.name())?;
         let until = Attacked::horizon(strike);
         let own = attacked.events.iter().filter(|event| event.call.time < until);

@@ -1,4 +1,4 @@
-//! How events arrive.
+//! The order and the delay in which events arrive.
 
 use serde::Serialize;
 
@@ -6,25 +6,23 @@ use crate::chance::Chance;
 use crate::life::{DAY, HOUR};
 use crate::principal::Event;
 
-/// A way in which events arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Delivery {
     /// At once, in the order of their times.
     InOrder,
-    /// One to ten minutes late each, so that they overtake each other.
+    /// Each is one to ten minutes late, so they overtake each other.
     Late,
-    /// At once, one in ten a second time.
+    /// At once, and one in ten a second time.
     Duplicated,
-    /// At once, but what happens in an outage of one to four hours comes when it ends.
+    /// At once, except that events of an outage of one to four hours arrive when it ends.
     Backlog,
 }
 
 impl Delivery {
-    /// Each of them.
     pub const ALL: [Self; 4] = [Self::InOrder, Self::Late, Self::Duplicated, Self::Backlog];
 
-    /// Name in tables.
+    /// The name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::InOrder => "in order",
@@ -34,7 +32,7 @@ impl Delivery {
         }
     }
 
-    /// What happens to the events.
+    /// A short description.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::InOrder => "at once, in the order of their times",
@@ -45,16 +43,15 @@ impl Delivery {
     }
 }
 
-/// One event on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// When it arrives, in epoch seconds.
     pub at: i64,
-    /// Place of the event in its list.
+    /// Index of the event in its list.
     pub place: usize,
 }
 
-/// The arrivals of these events, as they come. `outages` counts for a backlog.
+/// The arrivals of these events, in order. Only a backlog uses `outages`.
 pub fn delivered(
     delivery: Delivery,
     events: &[Event],
@@ -87,7 +84,7 @@ pub fn delivered(
     arrivals
 }
 
-/// An outage that begins then.
+/// An outage that begins at this time.
 pub fn outage(chance: &mut Chance, from: i64) -> (i64, i64) {
     (from, from + chance.within(HOUR..4 * HOUR))
 }

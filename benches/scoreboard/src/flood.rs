@@ -1,4 +1,4 @@
-//! What is left to see behind a job that floods.
+//! How many attacks are still noticed while the same principal's job floods its window.
 
 use serde::Serialize;
 
@@ -9,26 +9,25 @@ use crate::life::{Call, DAY, EPOCH, HOUR};
 use crate::principal::{Caller, recorded};
 use crate::watch::Rattle;
 
-/// Refused calls of the job in 5 minutes.
+/// Denied calls of the job in 5 minutes.
 pub const RATES: [u32; 4] = [100, 300, 1000, 3000];
-/// Attacks that are made behind it.
+/// Number of attacks tried.
 pub const ATTACKS: [Attack; 3] = [Attack::Fast, Attack::Medium, Attack::Small];
 
 /// How often an attack is noticed behind a job of that rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Masked {
-    /// Refused calls of the job in 5 minutes.
+    /// Denied calls of the job in 5 minutes.
     pub rate: u32,
-    /// The attack.
     pub attack: Attack,
-    /// How many were made.
+    /// How many attacks were made.
     pub made: u32,
     /// How many raised an alert.
     pub noticed: u32,
 }
 
-/// Makes that attack so often, each behind a job of that rate over one secret that has gone on for
-/// half a day.
+/// Makes that attack this many times, each behind a job that has asked for one secret at that rate
+/// for half a day.
 pub fn masked(seed: u64, rate: u32, attack: Attack, made: u32) -> anyhow::Result<Masked> {
     let mut chance = Chance::of(seed, "flood", u64::from(rate));
     let caller = Caller::of(Kind::Noise, u64::from(rate), "flood")?;

@@ -1,7 +1,7 @@
-//! A labelled corpus of denied `GetSecretValue` calls, and what each detector makes of it.
+//! A labelled corpus of denied `GetSecretValue` calls, and the results of each detector on it.
 //!
-//! Every principal has a chance of its own, drawn from the seed, its kind and its number. So
-//! nothing depends on threads or on the order in which principals are looked at.
+//! Every principal draws its random numbers from the seed, its kind and its number. The results
+//! therefore depend neither on threads nor on the order in which principals are processed.
 
 pub mod attack;
 pub mod attacker;

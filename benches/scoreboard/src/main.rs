@@ -98,7 +98,7 @@ fn run(options: &Run) -> anyhow::Result<bool> {
     Ok(same)
 }
 
-/// Whether the file is this text. What differs is told, line by line.
+/// Whether the file has this content. Prints the first lines that differ.
 fn is_written(path: &Path, text: &str) -> anyhow::Result<bool> {
     const MOST: usize = 20;
     let found = fs::read_to_string(path).with_context(|| path.display().to_string())?;

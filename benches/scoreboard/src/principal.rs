@@ -1,4 +1,4 @@
-//! A principal as CloudTrail shows it: its records, and the denials that they mean.
+//! A principal as CloudTrail shows it: its records and the denials that they mean.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::life::benign::Kind;
 
 /// The account of all records, one of those reserved for documentation.
 pub const ACCOUNT: &str = "111122223333";
-/// Where the calls of attacks come from.
+/// Source address of the calls of attacks.
 pub const ATTACK_SOURCE_IP: &str = "198.51.100.222";
 const SOURCE_IP: &str = "198.51.100.17";
 const REGIONS: [&str; 8] = [
@@ -34,17 +34,16 @@ const MAX_TEXT_BYTES: usize = 128;
 /// One call with what CloudTrail adds to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The call.
     pub call: Call,
-    /// Its event id, as a number.
+    /// The event id as a number.
     pub id: u128,
-    /// Whether it named the secret by its whole ARN.
+    /// Whether the call named the secret by its whole ARN.
     pub by_arn: bool,
 }
 
-/// Gives calls their ids and spellings, and the order of a replay: by time, then by id.
+/// Gives calls their ids and spellings, and sorts them as a replay does, by time and then by id.
 pub fn recorded(calls: &[Call], chance: &mut Chance) -> Vec<Event> {
-    // Most callers stick to one way to name a secret, and none is consistent.
+    // Most callers name a secret in one way, but none is consistent.
     let prefers_arn = chance.happens(0.5);
     let mut events: Vec<Event> = calls
         .iter()
@@ -58,7 +57,6 @@ pub fn recorded(calls: &[Call], chance: &mut Chance) -> Vec<Event> {
     events
 }
 
-/// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Identity {
     Role,
@@ -71,12 +69,11 @@ enum Identity {
 pub struct Caller {
     name: String,
     identity: Identity,
-    /// What all of its denials have in common.
+    /// The fields that all of its denials share.
     template: Denial,
 }
 
 impl Caller {
-    /// The principal of that kind with that number.
     pub fn of(kind: Kind, number: u64, label: &str) -> anyhow::Result<Self> {
         let identity = match kind {
             Kind::Person => Identity::Person,
@@ -104,7 +101,6 @@ impl Caller {
         &self.name
     }
 
-    /// The key of its baseline.
     pub fn key(&self) -> &Text {
         self.template.principal().key()
     }
@@ -114,12 +110,11 @@ impl Caller {
         if self.identity == Identity::Role { call.session } else { 0 }
     }
 
-    /// The CloudTrail record of that event.
     pub fn record(&self, event: &Event) -> Value {
         record(&self.name, self.identity, event)
     }
 
-    /// The denial that its record means.
+    /// The denial that the event's record means.
     pub fn denial(&self, event: &Event) -> Denial {
         let call = &event.call;
         let secret_id = secret_id(event);
@@ -140,7 +135,7 @@ impl Caller {
     }
 }
 
-/// The secret with that number: its name.
+/// The name of the secret with that number.
 pub fn secret_name(number: u32) -> String {
     const STAGES: [&str; 3] = ["prod", "staging", "test"];
     const TEAMS: [&str; 10] = [

@@ -1,4 +1,4 @@
-//! Intervals and quantiles: what a sample of this size can say.
+//! Intervals and quantiles, which show how much a sample of this size can prove.
 
 /// The 97.5th percentile of the standard normal distribution.
 const Z: f64 = 1.959_964;
@@ -28,7 +28,7 @@ pub fn share_interval(of: u32, all: u32) -> (f64, f64) {
     (((middle - spread) / scale).max(0.0), ((middle + spread) / scale).min(1.0))
 }
 
-/// The value that this share of them does not exceed; nothing of nothing.
+/// The value that this share of the values does not exceed, or `None` without values.
 pub fn quantile<T: Copy + Ord>(values: &[T], share: f64) -> Option<T> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_share_is_that_of_wilson() {
-        // By hand: 9 of 10 has 0.5958 to 0.9821, 0 of 10 has 0 to 0.2775.
+        // Computed by hand: 9 of 10 has 0.5958 to 0.9821, 0 of 10 has 0 to 0.2775.
         for (of, lower, upper) in [(9, 0.5958, 0.9821), (0, 0.0, 0.2775)] {
             let (low, high) = share_interval(of, 10);
             assert!((low - lower).abs() < 1e-3 && (high - upper).abs() < 1e-3, "{low} {high}");

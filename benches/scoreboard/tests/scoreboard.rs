@@ -1,4 +1,5 @@
-//! The scoreboard as a whole: the same bytes for the same seed, and the same findings as replay.
+//! The whole scoreboard: a seed always gives the same bytes, and the findings are those of a
+//! replay.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::BTreeSet;
@@ -29,7 +30,7 @@ fn a_seed_gives_the_same_bytes() {
     let files = report::published(&once).unwrap();
     assert_eq!(files.len(), 7);
     assert!(files == report::published(&again).unwrap());
-    // Not only the number of the seed differs.
+    // More than the number of the seed must differ.
     let counts = |scoreboard| report::pinned(scoreboard).unwrap().replace("seed 6", "seed 5");
     assert!(counts(&once) == counts(&again));
     assert!(counts(&once) != counts(&other));
@@ -53,7 +54,7 @@ fn quiet() -> impl Iterator<Item = Carrier> {
     Carrier::all().filter(|carrier| carrier.is_quiet())
 }
 
-/// The findings of a replay: who, and the finding's id.
+/// The findings of a replay: each principal with the finding's id.
 fn replayed(folder: &Path) -> BTreeSet<(String, String)> {
     let options = Options {
         input: Input { paths: vec![folder.to_owned()], strict: false, threads: None },
@@ -64,7 +65,7 @@ fn replayed(folder: &Path) -> BTreeSet<(String, String)> {
     let mut output = Vec::new();
     let mut rejected = Rejected(0);
     let summary = replay(&options, &settings, &mut output, &mut rejected).unwrap();
-    // Of the labels, which are no records.
+    // All rejections are about the labels, which are not records.
     assert_eq!(rejected.0, summary.rejected, "{summary:?}");
     let text = String::from_utf8(output).unwrap();
     text.lines()
@@ -76,7 +77,7 @@ fn replayed(folder: &Path) -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// The same, as the scoreboard sees them: without JSON.
+/// The same findings as the scoreboard computes them, without JSON.
 fn watched(seed: u64) -> BTreeSet<(String, String)> {
     let mut findings = BTreeSet::new();
     for kind in Kind::ALL {

@@ -1,5 +1,5 @@
-//! Time-outs and back-offs, in virtual time: each call and each delivery ends before Lambda
-//! ends the invocation, and a topic that does not answer does not stop counting.
+//! Time-outs and back-offs in virtual time: every call and every delivery ends before Lambda ends
+//! the invocation, and a topic that does not answer does not stop the counting.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,12 +18,13 @@ use super::transport::{Plan, Step, Wire};
 use crate::local_aws::environment;
 use crate::support::{MONDAY, project_file};
 
-/// What an invocation needs beside its one delivery: to start, and to write its last lines.
+/// Time that an invocation needs besides its one delivery, to start and to write its last log
+/// lines.
 const MARGIN: Duration = Duration::from_secs(5);
 
 const QUIET: fn() -> Plan = || Plan::new(0, 0.0);
 
-/// The process, and what is sent to it.
+/// A process and the deliveries made to it.
 struct Lane {
     process: Process,
     wire: Arc<Wire>,
@@ -35,7 +36,7 @@ impl Lane {
         Self { process: Process::start(services, wire, settings), wire: Arc::clone(wire) }
     }
 
-    /// Hands over an event at its time, and says how long that took.
+    /// Delivers an event at its time and returns how long that took.
     async fn invoke(&self, event: &Event, plan: Plan) -> (Ended, Duration) {
         let begin = Instant::now();
         let ended = self.process.invoke(&event.envelope, event.denial.time(), plan).await;
@@ -56,7 +57,7 @@ fn every_call_has_a_time_out_far_shorter_than_the_functions() {
         .filter_map(|line| line.trim().strip_prefix("Timeout: "))
         .map(|seconds| seconds.parse().unwrap())
         .collect();
-    assert_eq!(timeouts, [TIMEOUT.as_secs()], "of the one function");
+    assert_eq!(timeouts, [TIMEOUT.as_secs()], "the time-out of the only function");
     assert!(DEADLINE + MARGIN <= TIMEOUT);
 
     let environment = environment("http://127.0.0.1:1");
@@ -80,7 +81,8 @@ fn whatever_is_not_answered_a_delivery_ends_in_time_and_says_what() {
         let wire = Arc::new(Wire::new(bench.real.clone()));
         bench.in_virtual_time(seed as u64, async |services| {
             let lane = Lane::new(&services, &wire);
-            // The fifth new secret is worth a finding, and takes all steps but the first.
+            // The fifth new secret raises a finding, and its delivery takes every step but the
+            // first.
             for number in 0..5 {
                 let mut plan = QUIET();
                 plan.unanswered = (number == 4 || step == Step::Roll).then_some(step);
@@ -112,8 +114,8 @@ fn a_delivery_that_waits_too_often_is_ended_by_its_own_deadline() {
             plan.unanswered = (number == 4).then_some(Step::Publish);
             lane.invoke(&new_secret(number), plan).await;
         }
-        // Fifty more are worth another finding, which has to wait for the one that is being
-        // sent: the item is read again and again, each time as slowly as a call may be.
+        // Fifty more secrets raise another finding, which has to wait for the one that is being
+        // sent. The item is read repeatedly, each time as slowly as a call may be.
         let names: Vec<String> = (100..160).map(|number| format!("prod/{number}")).collect();
         let many = event(MONDAY + 5, "many", 0, &names);
         let mut plan = QUIET();
@@ -121,7 +123,7 @@ fn a_delivery_that_waits_too_often_is_ended_by_its_own_deadline() {
         let (ended, took) = lane.invoke(&many, plan).await;
         assert!(matches!(ended, Ended::Failed(Failure::OutOfTime)), "{ended:?}");
         assert_eq!(took.as_secs(), DEADLINE.as_secs());
-        // What it did until then is not lost, nor is the process.
+        // The time-out loses neither the work done before it nor the process.
         let (ended, _) = lane.invoke(&new_secret(4), QUIET()).await;
         assert!(matches!(ended, Ended::Well), "{ended:?}");
         let (ended, _) = lane.invoke(&many, QUIET()).await;
@@ -138,7 +140,7 @@ fn throttling_backs_off_further_each_time() {
     bench.in_virtual_time(0, async |services| {
         let (mut first, mut second) = (Duration::ZERO, Duration::ZERO);
         for number in 0..50 {
-            // A process of its own, since one that is throttled often stops trying again.
+            // Uses a new process, because the SDK stops retrying in one that is often throttled.
             let lane = Lane::new(&services, &wire);
             let mut plan = QUIET();
             plan.is_throttled = true;
@@ -151,7 +153,7 @@ fn throttling_backs_off_further_each_time() {
             second += three - two;
         }
         assert!(first > Duration::from_secs(1));
-        // Each wait is drawn from a range twice as long as the one before.
+        // The range from which a wait is drawn doubles each time.
         assert!(second.as_secs_f64() > 1.4 * first.as_secs_f64(), "{first:?}, then {second:?}");
     });
 }
@@ -164,8 +166,8 @@ fn a_topic_that_does_not_answer_stops_no_counting() {
     let (failed, items) = bench.in_virtual_time(0, async |services| {
         let services = Rc::new(services);
         let tasks = tokio::task::LocalSet::new();
-        // One enumerates over an hour, which is reported at once and stays unsent. The
-        // other is refused now and then.
+        // One principal enumerates over an hour; its finding is raised at once and stays unsent.
+        // The other is denied only now and then.
         let of = |user: usize, number: u32| {
             let secret = [if user == 0 { format!("prod/{number}") } else { "door".to_owned() }];
             event(MONDAY + i64::from(number) * 60, &format!("{user}-{number}"), user, &secret)
@@ -198,8 +200,8 @@ fn a_topic_that_does_not_answer_stops_no_counting() {
         }
         failed
     });
-    assert!(failed.len() > 30, "its finding is tried again by many: {}", failed.len());
-    assert!(failed.iter().all(|key| key.ends_with('0')), "the other one never waits");
+    assert!(failed.len() > 30, "many deliveries retry its finding: {}", failed.len());
+    assert!(failed.iter().all(|key| key.ends_with('0')), "the other principal never waits");
     let states = items.iter().filter(|item| item.contains_key(item::name::WINDOW));
     let mut counts: Vec<u32> =
         states.map(|item| decode::decode(item).unwrap().state.denials[2]).collect();

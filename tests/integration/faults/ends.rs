@@ -1,5 +1,5 @@
-//! What must be true of the ends of episodes: whoever was told of one is told of its end,
-//! not before it is over, and of what it came to. And of the digest: what was not sent is in it.
+//! What must be true of resolutions: each reported episode is resolved, not before it is over, and
+//! with its true totals. Also checks that the weekly digest lists every finding that was not sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::oracle::{Claimed, Principal};
 use super::schedule::Schedule;
 
-/// The ends that were claimed, by their ids, and the order of messages.
+/// The claimed resolutions by their ids, and the order of messages.
 #[derive(Default)]
 pub struct Ends {
     claimed: BTreeMap<String, Finding>,
@@ -23,7 +23,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// An end is claimed. Gives what is wrong with that.
+    /// A resolution is claimed. Returns what is wrong with it.
     pub fn claim(
         &mut self,
         key: &str,
@@ -34,48 +34,52 @@ impl Ends {
         let finding: Finding =
             serde_json::from_str(ending["finding"]["S"].as_str().unwrap()).unwrap();
         let at: i64 = ending["at"]["N"].as_str().unwrap().parse().unwrap();
-        let Some(principal) = principal else { return Some(format!("{key}: nobody's end")) };
+        let Some(principal) = principal else {
+            return Some(format!("{key}: a resolution without a principal"));
+        };
         let is_over = |state: &PrincipalState| {
             state.alerting.episode_ends_at(policy).is_some_and(|end| end + MAX_AGE_SECONDS <= at)
         };
-        let told = || principal.claims.values().filter(|claim| claim.messages > 0);
+        let reported = || principal.claims.values().filter(|claim| claim.messages > 0);
         let is_end_of = |last: &Finding, state: &PrincipalState| {
             is_over(state) && Finding::resolution(last, Some(state), None, policy) == finding
         };
-        let is_true =
-            told().any(|claim| principal.ever.iter().any(|state| is_end_of(&claim.finding, state)));
+        let is_true = reported()
+            .any(|claim| principal.ever.iter().any(|state| is_end_of(&claim.finding, state)));
         let again = self.claimed.insert(finding.id.clone(), finding.clone());
         if again.as_ref().is_some_and(|again| *again != finding) {
-            return Some(format!("{key}: an end with two contents: {finding:?}"));
+            return Some(format!("{key}: a resolution with two contents: {finding:?}"));
         }
-        (!is_true && again.is_none()).then(|| format!("{key}: no such end: {finding:?}"))
+        (!is_true && again.is_none())
+            .then(|| format!("{key}: a resolution that no state allows: {finding:?}"))
     }
 
-    /// A message about a principal is published. Gives what is wrong with it.
-    pub fn publish(&mut self, key: &str, told: &Value, body: &str) -> Option<String> {
+    /// A message about a principal is published. Returns what is wrong with it.
+    pub fn publish(&mut self, key: &str, message: &Value, body: &str) -> Option<String> {
         self.messages += 1;
-        if told["status"] != Status::Resolved.name() {
+        if message["status"] != Status::Resolved.name() {
             self.last_alarm.insert(key.to_owned(), self.messages);
             return None;
         }
         self.last_end.insert(key.to_owned(), self.messages);
-        match self.claimed.get(told["id"].as_str().unwrap()) {
-            None => Some(format!("{key}: an end is published before it was claimed")),
+        match self.claimed.get(message["id"].as_str().unwrap()) {
+            None => Some(format!("{key}: a resolution is published before it was claimed")),
             Some(end) => (serde_json::to_string(&FindingLine::of(end)).unwrap() != body)
-                .then(|| format!("{key}: an end with two contents, one of them {body}")),
+                .then(|| format!("{key}: a resolution with two contents, one of them {body}")),
         }
     }
 
-    /// The principals that were told of last, and of no end since.
+    /// Principals whose last report was not followed by a resolution.
     pub fn missing(&self) -> impl Iterator<Item = String> {
         self.last_alarm
             .iter()
             .filter(|(key, alarm)| self.last_end.get(*key).is_none_or(|end| end < alarm))
-            .map(|(key, _)| format!("{key}: nobody is told of the end"))
+            .map(|(key, _)| format!("{key}: its resolution is missing"))
     }
 }
 
-/// The digest lists what was not sent, and what is low: what is wrong with that.
+/// The weekly digest must list each finding that was not sent or is low. Returns what is wrong with
+/// it.
 pub fn unlisted(
     schedule: &Schedule,
     principals: &BTreeMap<String, Principal>,
@@ -89,5 +93,5 @@ pub fn unlisted(
     let due: BTreeSet<String> =
         claims.filter(is_due).map(|claim| claim.finding.id.clone()).collect();
     let is_all_there = due.is_subset(listed);
-    (!is_all_there).then(|| format!("the digest lists {listed:?} and not {due:?}"))
+    (!is_all_there).then(|| format!("the weekly digest lists {listed:?} and not {due:?}"))
 }

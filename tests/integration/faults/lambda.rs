@@ -1,6 +1,5 @@
-//! Plays Lambda: processes of the real function code, each with a memory of its own; an
-//! event that fails is tried twice more, then waits in the failure queue until it is sent
-//! again.
+//! A simulation of Lambda: processes run the real function code and each has its own memory. An
+//! event that fails is retried twice, then waits in the failure queue until it is redriven.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,21 +22,20 @@ use tokio::time::Instant;
 use super::schedule::{Delivery, Schedule};
 use super::transport::{Line, Plan, Step, Wire};
 
-/// After so long Lambda ends an invocation: `Timeout` of `template.yaml`.
+/// Lambda ends an invocation after this long: `Timeout` of `template.yaml`.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
-/// Waits before the second and the third attempt.
+/// Delays before the second and the third attempt.
 const RETRY_AFTER: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
-/// Times an event is sent again from the failure queue. At the last of them nothing goes
-/// wrong any more.
+/// How often an event is redriven from the failure queue. The last redrive is free of faults.
 const REDRIVES: usize = 2;
-/// The schedule of `template.yaml`.
+/// The rate of the schedule in `template.yaml`.
 const CLOSING_EVERY: Duration = Duration::from_mins(15);
-/// Runs of it after the last delivery, the first of them disturbed: 60 quiet minutes, 20 for
-/// those who come late, and as much again.
+/// Runs of the schedule after the last delivery: enough for 60 quiet minutes and 20 minutes for
+/// late events, and for as much again. The first runs are disturbed by faults.
 const CLOSINGS: u64 = 14;
 const DISTURBED_CLOSINGS: u64 = 6;
 
-/// The services, and what this schedule has there.
+/// The services, with the table and the topic that this schedule uses.
 #[derive(Clone)]
 pub struct Services {
     pub environment: Environment,
@@ -46,7 +44,6 @@ pub struct Services {
     pub topic: String,
 }
 
-/// How an invocation ended.
 #[derive(Debug)]
 pub enum Ended {
     Well,
@@ -55,7 +52,6 @@ pub enum Ended {
     OutOfTime,
 }
 
-/// One process of the function.
 pub struct Process {
     line: Line,
     function: Function<SnsSink<Box<dyn Fn() -> aws_sdk_sns::Client>>>,
@@ -100,7 +96,6 @@ impl Process {
     }
 }
 
-/// Everything that runs for one schedule.
 pub struct World {
     pub schedule: Schedule,
     services: Services,
@@ -110,7 +105,7 @@ pub struct World {
     counts: RefCell<Counts>,
 }
 
-/// What happened, besides faults.
+/// Everything that happened, apart from the faults.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     pub invocations: u64,
@@ -118,12 +113,12 @@ pub struct Counts {
     pub out_of_time: u64,
     pub failed: u64,
     pub redriven: u64,
-    /// Events that failed even when nothing went wrong any more, and how.
+    /// Events that failed even without faults, and how.
     pub for_ever: Vec<String>,
 }
 
 impl World {
-    /// Delivers everything, until nothing is left to deliver.
+    /// Runs until every delivery has been made.
     pub async fn run(
         schedule: Schedule,
         services: Services,
@@ -146,14 +141,14 @@ impl World {
             .collect();
         let closing = tasks.spawn_local(Rc::clone(&world).resolve_episodes(deliveries));
         tasks.run_until(closing).await.unwrap();
-        // Requests that were given up may still be on their way.
+        // Requests that their caller has given up may still be on their way.
         tokio::time::sleep(Duration::from_mins(10)).await;
         let world = Rc::into_inner(world).unwrap();
         (world.schedule, world.counts.into_inner())
     }
 
-    /// Plays the schedule that has episodes closed, until all are over for certain. At last
-    /// nothing goes wrong any more.
+    /// Runs the closing task until every episode is certainly over. The last runs are free of
+    /// faults.
     async fn resolve_episodes(self: Rc<Self>, deliveries: Vec<JoinHandle<()>>) {
         let task = RawValue::from_string(r#"{"task": "close-episodes"}"#.to_owned()).unwrap();
         let mut since = 0;
@@ -167,7 +162,7 @@ impl World {
                 if matches!(self.invoke(&task, plan).await, Ended::Well) {
                     break;
                 }
-                assert!(quiet > 0.0, "a run of the schedule fails for ever");
+                assert!(quiet > 0.0, "the closing task fails even without faults");
                 if let Some(wait) = RETRY_AFTER.get(attempt) {
                     tokio::time::sleep(*wait).await;
                 }
@@ -232,13 +227,13 @@ impl World {
     }
 }
 
-/// The tokens that the SDK pays for retries with are shared by all of a process, and here each
-/// process is one of Lambda's.
+/// In the SDK all clients of a process share one budget for retries; here each simulated process
+/// needs its own.
 fn own_retries() -> RetryPartition {
     RetryPartition::custom("process").token_bucket(TokenBucket::default()).build()
 }
 
-/// A seed made of several numbers.
+/// Mixes several numbers into one seed.
 fn hash<const N: usize>(numbers: [u64; N]) -> u64 {
     numbers.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, number| {
         let mixed = (hash ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);

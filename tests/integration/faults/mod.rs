@@ -1,7 +1,7 @@
-//! The real function code against the local AWS, while everything goes wrong that may.
+//! Runs the real function code against the local AWS with every kind of fault.
 //!
-//! `RATTLE_TEST_SCHEDULES=10000` runs so many schedules, `RATTLE_TEST_SEED=17` the one of
-//! this seed alone, which says more of what it found.
+//! `RATTLE_TEST_SCHEDULES=10000` runs that many schedules. `RATTLE_TEST_SEED=17` runs only the
+//! schedule of that seed and prints more about what it found.
 
 mod budget;
 mod ends;
@@ -29,7 +29,7 @@ use self::transport::Wire;
 use crate::local_aws::{Emulator, create_table, environment};
 
 const SCHEDULES: u64 = 300;
-/// Threads that run schedules, each with a local AWS of its own.
+/// Threads that run schedules, each with its own local AWS.
 const THREADS: u64 = 3;
 
 fn number(variable: &str) -> Option<u64> {
@@ -75,7 +75,7 @@ fn run(seeds: std::ops::Range<u64>) -> Report {
     report
 }
 
-/// A local AWS, and a thread that moves the requests to it.
+/// A local AWS and the thread that forwards requests to it.
 struct Bench {
     _emulator: Emulator,
     real: Handle,
@@ -96,7 +96,7 @@ impl Bench {
         let environment = environment(emulator.endpoint());
         let dynamodb = environment.dynamodb();
         let http_client: SharedHttpClient = dynamodb.config().http_client().unwrap();
-        // Whatever the machine does besides, the local AWS gets there.
+        // The local AWS answers in the end, however busy the machine is.
         let patient = dynamodb.config().to_builder().timeout_config(TimeoutConfig::disabled());
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(patient.build());
         let patient =
@@ -109,7 +109,7 @@ impl Bench {
         Self { _emulator: emulator, real, services, dynamodb }
     }
 
-    /// Whether the schedule came to what it had to.
+    /// Whether the schedule met every requirement.
     fn run(&self, schedule: Schedule, report: &mut Report) -> bool {
         let wire = Arc::new(Wire::new(self.real.clone()));
         let ((schedule, counts), items) = self.in_virtual_time(schedule.seed, |services| {
@@ -119,8 +119,8 @@ impl Bench {
         let verdict = judge(&schedule, &applied, &items);
         report.count(&schedule, applied.len(), counts, wire.hits(), verdict)
     }
-    /// Runs on a clock that passes only while everything waits, with a table of its own,
-    /// whose items are given back.
+    /// Runs on a clock that advances only while every task waits, with a table of its own. Returns
+    /// the table's items.
     fn in_virtual_time<F: Future>(
         &self,
         seed: u64,
@@ -129,7 +129,7 @@ impl Bench {
         let table = format!("faults-{seed}");
         let services = Services { table: table.clone(), ..self.services.clone() };
         self.real.block_on(create_table(&self.dynamodb, &table));
-        // The SDK's back-offs are drawn from here.
+        // Seeds the SDK's back-offs.
         fastrand::seed(seed);
         let runtime =
             Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();

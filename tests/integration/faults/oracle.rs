@@ -1,6 +1,5 @@
-//! What must be true of a schedule after it: the pure core, folded over the writes in the
-//! order in which they were applied, says what the items, the findings and the messages
-//! must be.
+//! What must be true after a schedule. The pure core, folded over the writes in the order in which
+//! they were applied, gives the expected items, findings and messages.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -23,30 +22,30 @@ use super::schedule::Schedule;
 use super::transport::{Applied, Step};
 use crate::support::aged;
 
-/// An age past which a denial is no part of a burst.
+/// A denial older than this on arrival is not part of a burst.
 const OLD: SignedDuration = SignedDuration::from_hours(1);
 
-/// What a schedule came to.
+/// The result of a schedule.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     pub denials: u64,
-    /// Denials whose write was applied twice, though the item held their id.
+    /// Denials whose write was applied twice, although the item held their id.
     pub doubles: u64,
-    /// Denials counted again after two newer windows of their principal had been opened:
-    /// the item no longer held their id.
+    /// Denials counted again after their principal had opened two newer windows, when the item no
+    /// longer held their id.
     pub forgotten: u64,
     pub findings: u64,
     pub held_back: u64,
     pub messages: u64,
-    /// Of these, the ones that tell the end of an episode.
+    /// How many of the messages are resolutions.
     pub ends: u64,
-    /// Findings that nobody was told of.
+    /// Findings that were never reported.
     pub lost: u64,
     /// Everything that is wrong.
     pub faults: Vec<String>,
 }
 
-/// Judges a schedule by what was applied, and by the items that were there at its end.
+/// Judges a schedule by the applied writes and by the items at its end.
 pub fn judge(schedule: &Schedule, applied: &[Applied], items: &[Item]) -> Verdict {
     let mut oracle = Oracle {
         events: schedule.events.iter().map(|e| (e.denial.digest(), &e.denial)).collect(),
@@ -75,14 +74,14 @@ struct Oracle<'a> {
 #[derive(Default)]
 pub struct Principal {
     stored: Option<StoredState>,
-    /// States since the last claim and the last opening of a window: what an invocation
-    /// that claims now may have seen.
+    /// States since the last claim or the last new window: those that an invocation that claims now
+    /// may have seen.
     seen: Vec<PrincipalState>,
-    /// Every state there was.
+    /// Every state so far.
     pub ever: Vec<PrincipalState>,
     counted: BTreeMap<EventDigest, u32>,
     pub claims: BTreeMap<u64, Claimed>,
-    /// Whether a window was held open for a newer denial.
+    /// Whether a window stayed open although a newer denial arrived.
     held: bool,
 }
 
@@ -126,39 +125,41 @@ impl<'a> Oracle<'a> {
                 principal.stored
             ));
         }
-        let Some(kept) = &mut principal.stored else { return };
-        kept.version += 1;
+        let Some(expected) = &mut principal.stored else { return };
+        expected.version += 1;
         let values = &write.request["ExpressionAttributeValues"];
         match write.step {
             Step::Count => {
                 let digest = digest(&values[":digest"]);
                 let age = if values[":recent"]["N"] == "1" { SignedDuration::ZERO } else { OLD };
                 let denial = self.events[&digest];
-                // A window in which a finding waits may stay open for what is newer.
-                let is_newer = Window::containing(denial.time()) > kept.state.window;
+                // A window stays open for newer denials while its finding waits to be sent.
+                let is_newer = Window::containing(denial.time()) > expected.state.window;
                 principal.held |= is_newer;
-                if is_newer && kept.outbox.is_none() {
-                    self.verdict.faults.push(format!("{key}: a window is held open for nothing"));
+                if is_newer && expected.outbox.is_none() {
+                    self.verdict
+                        .faults
+                        .push(format!("{key}: a window stays open without a waiting finding"));
                 }
-                if kept.state.receive_in_open_window(&aged(denial, age)) != Outcome::Counted {
+                if expected.state.receive_in_open_window(&aged(denial, age)) != Outcome::Counted {
                     self.verdict.doubles += 1;
                     self.fault(format!("{key}: {} is counted twice", denial.event_id()));
                 }
                 *principal.counted.entry(digest).or_default() += 1;
             }
             Step::Claim => {
-                let pending = pending(&values[":pending"]);
-                self.claim(key, principal, pending);
+                let outbox = outbox(&values[":pending"]);
+                self.claim(key, principal, outbox);
             }
             Step::Note => self.note(key, principal, &write.request),
             Step::Confirm => {
                 let is_held_back = write.request["UpdateExpression"]
                     .as_str()
                     .is_some_and(|update| update.contains("suppressed"));
-                kept.suppressed += u64::from(is_held_back);
-                let claim = principal.claims.get(&kept.state.alerting.alert_seq);
-                if kept.outbox.take().is_none() {
-                    self.fault(format!("{key}: nothing waits that could be confirmed"));
+                expected.suppressed += u64::from(is_held_back);
+                let claim = principal.claims.get(&expected.state.alerting.alert_seq);
+                if expected.outbox.take().is_none() {
+                    self.fault(format!("{key}: a confirmation without a waiting finding"));
                 }
                 let is_unsent =
                     claim.is_none_or(|claim| claim.messages == 0 && !claim.finding.held);
@@ -168,15 +169,15 @@ impl<'a> Oracle<'a> {
             }
             _ => {}
         }
-        if let Some(kept) = &principal.stored {
-            principal.seen.push(kept.state.clone());
-            principal.ever.push(kept.state.clone());
+        if let Some(expected) = &principal.stored {
+            principal.seen.push(expected.state.clone());
+            principal.ever.push(expected.state.clone());
         }
     }
 
-    /// A claim is what the core decides on some state since the last one.
-    fn claim(&mut self, key: &str, principal: &mut Principal, pending: Outbox) {
-        let denial = self.events[&pending.owner.unwrap()];
+    /// The core must make this claim on some state since the last one.
+    fn claim(&mut self, key: &str, principal: &mut Principal, outbox: Outbox) {
+        let denial = self.events[&outbox.owner.unwrap()];
         let decided = principal.seen.iter().rev().find_map(|state| {
             let decision =
                 decide(state, &Assessment::of(state, &self.policy), denial, &self.policy);
@@ -184,27 +185,27 @@ impl<'a> Oracle<'a> {
             let mut after = state.clone();
             after.alerting = decision.alerting;
             let finding = Finding::new(&after, report, denial, &self.policy);
-            (finding == pending.finding).then_some(decision)
+            (finding == outbox.finding).then_some(decision)
         });
-        let Some(kept) = &mut principal.stored else { return };
+        let Some(expected) = &mut principal.stored else { return };
         let Some(decision) = decided else {
-            self.fault(format!("{key}: no state asked for the claim of {pending:?}"));
-            kept.state.alerting.alert_seq += 1;
-            kept.outbox = Some(pending);
+            self.fault(format!("{key}: no state allows the claim of {outbox:?}"));
+            expected.state.alerting.alert_seq += 1;
+            expected.outbox = Some(outbox);
             return;
         };
-        if kept.outbox.is_some() {
-            self.fault(format!("{key}: a claim takes the place of a finding that waits"));
+        if expected.outbox.is_some() {
+            self.fault(format!("{key}: a claim replaces a waiting finding"));
         }
-        let noted = kept.state.alerting.episodes.map(|episode| episode.hit_window);
-        kept.state.alerting = decision.alerting;
-        kept.outbox = Some(pending.clone());
-        let settled = kept.state.alerting.episodes.map(|episode| episode.hit_window);
-        let alert_seq = kept.state.alerting.alert_seq;
-        if noted.iter().zip(settled).any(|(before, after)| *before > after) {
-            self.fault(format!("{key}: the claim takes a noted hit back"));
+        let before = expected.state.alerting.episodes.map(|episode| episode.hit_window);
+        expected.state.alerting = decision.alerting;
+        expected.outbox = Some(outbox.clone());
+        let settled = expected.state.alerting.episodes.map(|episode| episode.hit_window);
+        let alert_seq = expected.state.alerting.alert_seq;
+        if before.iter().zip(settled).any(|(before, after)| *before > after) {
+            self.fault(format!("{key}: the claim removes a recorded hit"));
         }
-        self.claimed(key, principal, alert_seq, pending.finding);
+        self.claimed(key, principal, alert_seq, outbox.finding);
     }
 
     fn claimed(&mut self, key: &str, principal: &mut Principal, seq: u64, finding: Finding) {
@@ -220,13 +221,13 @@ impl<'a> Oracle<'a> {
     }
 
     fn note(&mut self, key: &str, principal: &mut Principal, request: &Value) {
-        let Some(kept) = &mut principal.stored else { return };
+        let Some(expected) = &mut principal.stored else { return };
         let update = request["UpdateExpression"].as_str().unwrap();
         let hit = request["ExpressionAttributeValues"][":hit"]["N"].as_str().unwrap();
-        if hit.parse() != Ok(kept.state.window.index()) {
-            self.verdict.faults.push(format!("{key}: a note of another window"));
+        if hit.parse() != Ok(expected.state.window.index()) {
+            self.verdict.faults.push(format!("{key}: a hit recorded for another window"));
         }
-        let window = Some(kept.state.window);
+        let window = Some(expected.state.window);
         for i in 0..2 {
             if !update.contains(&format!("hit_window[{i}]")) {
                 continue;
@@ -239,9 +240,11 @@ impl<'a> Oracle<'a> {
                     .any(|decision| decision.alerting.episodes[i].hit_window == window)
             });
             if !is_hit {
-                self.verdict.faults.push(format!("{key}: a note of a hit that was none"));
+                self.verdict
+                    .faults
+                    .push(format!("{key}: a hit is recorded although the core found none"));
             }
-            kept.state.alerting.episodes[i].hit_window = window;
+            expected.state.alerting.episodes[i].hit_window = window;
         }
     }
 
@@ -250,27 +253,31 @@ impl<'a> Oracle<'a> {
         let key = stored.key.to_string();
         let mut principal = self.principals.remove(&key).unwrap_or_default();
         let [opener] = stored.state.ids[..] else {
-            self.fault(format!("{key}: a window is opened by one denial, not by {stored:?}"));
+            self.fault(format!("{key}: a window must be opened by one denial, not by {stored:?}"));
             return;
         };
         let denial = self.events[&opener];
         let age = if stored.state.denials[0] == 1 { SignedDuration::ZERO } else { OLD };
-        let mut kept = principal.stored.take().unwrap_or_else(|| StoredState::opened_by(denial));
-        if kept.outbox != stored.outbox {
-            self.claim_at_close(&key, &mut principal, &mut kept, &stored);
-        } else if let Some(due) = self.due(&kept.state) {
+        let mut expected =
+            principal.stored.take().unwrap_or_else(|| StoredState::opened_by(denial));
+        if expected.outbox != stored.outbox {
+            self.claim_at_close(&key, &mut principal, &mut expected, &stored);
+        } else if let Some(due) = self.due(&expected.state) {
             self.verdict.lost += 1;
-            self.fault(format!("{key}: a window closes over a finding due to {}", due.event_id()));
+            self.fault(format!(
+                "{key}: a window closes without the finding due to {}",
+                due.event_id()
+            ));
         }
-        if kept.state.receive(&aged(denial, age), &self.policy) != Outcome::Counted {
+        if expected.state.receive(&aged(denial, age), &self.policy) != Outcome::Counted {
             self.verdict.doubles += 1;
             self.fault(format!("{key}: {} is counted twice", denial.event_id()));
         }
-        kept.version += 1;
-        let kept = kept.renewed();
-        if kept != stored {
+        expected.version += 1;
+        let expected = expected.renewed();
+        if expected != stored {
             self.fault(format!(
-                "{key}: what is stored is not what the core says: {stored:?}\n  instead of {kept:?}"
+                "{key}: what is stored is not what the core says: {stored:?}\n  instead of {expected:?}"
             ));
         }
         *principal.counted.entry(opener).or_default() += 1;
@@ -280,39 +287,39 @@ impl<'a> Oracle<'a> {
         self.principals.insert(key, principal);
     }
 
-    /// The write that opens a window claims what was due in the one before.
+    /// The write that opens a window also claims the report that was due in the window before.
     fn claim_at_close(
         &mut self,
         key: &str,
         principal: &mut Principal,
-        kept: &mut StoredState,
+        expected: &mut StoredState,
         stored: &StoredState,
     ) {
-        let Some(pending) = stored.outbox.clone().filter(|_| kept.outbox.is_none()) else {
-            self.fault(format!("{key}: the opening of a window drops a finding"));
+        let Some(outbox) = stored.outbox.clone().filter(|_| expected.outbox.is_none()) else {
+            self.fault(format!("{key}: the opening of a window drops a waiting finding"));
             return;
         };
-        let opener = self.events[&pending.owner.unwrap()];
-        let decided = self.due(&kept.state).and_then(|denial| {
-            let assessment = Assessment::of(&kept.state, &self.policy);
-            let decision = decide(&kept.state, &assessment, denial, &self.policy);
-            let mut after = kept.state.clone();
+        let opener = self.events[&outbox.owner.unwrap()];
+        let decided = self.due(&expected.state).and_then(|denial| {
+            let assessment = Assessment::of(&expected.state, &self.policy);
+            let decision = decide(&expected.state, &assessment, denial, &self.policy);
+            let mut after = expected.state.clone();
             after.alerting = decision.alerting;
             let finding = Finding::new(&after, decision.report.as_ref()?, opener, &self.policy);
-            (finding == pending.finding).then_some(after)
+            (finding == outbox.finding).then_some(after)
         });
         match decided {
-            None => self.fault(format!("{key}: nothing was due, yet claimed: {pending:?}")),
+            None => self.fault(format!("{key}: claimed although nothing was due: {outbox:?}")),
             Some(after) => {
-                kept.state = after;
-                kept.outbox = Some(pending.clone());
-                self.claimed(key, principal, kept.state.alerting.alert_seq, pending.finding);
+                expected.state = after;
+                expected.outbox = Some(outbox.clone());
+                self.claimed(key, principal, expected.state.alerting.alert_seq, outbox.finding);
             }
         }
     }
 
-    /// The denial of the open window whose delivery would now raise a report. The last one
-    /// that named a new secret decides about both signals; the others saw no more.
+    /// The denial of the open window whose delivery would now raise a report. The last one that
+    /// named a new secret decides about both signals, because the others saw no more than it did.
     fn due(&self, state: &PrincipalState) -> Option<&'a Denial> {
         let known = state.known_secrets();
         let is_new = |denial: &&Denial| !denial.secrets().buckets().difference(&known).is_empty();
@@ -325,28 +332,29 @@ impl<'a> Oracle<'a> {
     fn publish(&mut self, request: &Value) {
         let bodies: Value = serde_json::from_str(request["Message"].as_str().unwrap()).unwrap();
         let body = bodies["sqs"].as_str().unwrap();
-        let told: Value = serde_json::from_str(body).unwrap();
+        let message: Value = serde_json::from_str(body).unwrap();
         self.verdict.messages += 1;
-        if told["type"] == "storm" {
+        if message["type"] == "storm" {
             self.storms_announced += 1;
             return;
         }
-        let key = told["principal"]["key"].as_str().unwrap();
-        let fault = self.ends.publish(key, &told, body);
+        let key = message["principal"]["key"].as_str().unwrap();
+        let fault = self.ends.publish(key, &message, body);
         self.verdict.faults.extend(fault);
-        if told["status"] == "resolved" {
+        if message["status"] == "resolved" {
             self.verdict.ends += 1;
             return;
         }
         let claims = self.principals.get_mut(key).map(|principal| &mut principal.claims);
-        let claim = claims
-            .and_then(|claims| claims.values_mut().find(|c| c.finding.id.as_str() == told["id"]));
+        let claim = claims.and_then(|claims| {
+            claims.values_mut().find(|c| c.finding.id.as_str() == message["id"])
+        });
         match claim {
             None => self.fault(format!("{key}: published before it was claimed")),
             Some(claim) => {
                 claim.messages += 1;
                 if serde_json::to_string(&FindingLine::of(&claim.finding)).unwrap() != body {
-                    self.fault(format!("{key}: an id with two contents, one of them {body}"));
+                    self.fault(format!("{key}: a finding with two contents, one of them {body}"));
                 }
             }
         }
@@ -361,7 +369,7 @@ impl<'a> Oracle<'a> {
                 self.end_of_hour(schedule, item);
             } else if key.starts_with("#episode#") {
                 if item.contains_key("agenda") {
-                    self.fault(format!("{key}: it is never over"));
+                    self.fault(format!("{key}: its episode is never resolved"));
                 }
             } else if let Some(finding) = key.strip_prefix("#digest#") {
                 listed.insert(finding.to_owned());
@@ -375,7 +383,7 @@ impl<'a> Oracle<'a> {
         for key in known {
             match principals.get(key) {
                 Some(principal) => self.end_of_principal(key, principal, stored.get(key)),
-                None => self.fault(format!("{key}: nobody wrote this item")),
+                None => self.fault(format!("{key}: no write created this item")),
             }
         }
         self.verdict.faults.extend(unlisted(schedule, &principals, &listed));
@@ -391,10 +399,10 @@ impl<'a> Oracle<'a> {
     fn end_of_hour(&mut self, schedule: &Schedule, item: &Item) {
         let admitted = item.get("alerts").map_or(0, |ids| ids.as_bs().unwrap().len());
         if admitted > schedule.settings.max_alerts_per_hour as usize {
-            self.fault(format!("{admitted} alerts are let through in an hour"));
+            self.fault(format!("{admitted} alerts are admitted in one hour"));
         }
         if item.contains_key("storm") && self.storms_announced == 0 {
-            self.fault("a storm is announced to nobody");
+            self.fault("a storm is stored but was never announced");
         }
     }
 
@@ -405,33 +413,36 @@ impl<'a> Oracle<'a> {
                 principal.stored
             ));
         }
-        let Some(kept) = stored else { return };
-        if kept.outbox.is_some() {
+        let Some(stored) = stored else { return };
+        if stored.outbox.is_some() {
             self.verdict.lost += 1;
-            self.fault(format!("{key}: a finding waits for ever"));
+            self.fault(format!("{key}: a finding still waits at the end"));
         }
-        if let Some(due) = self.due(&kept.state) {
+        if let Some(due) = self.due(&stored.state) {
             self.verdict.lost += 1;
             self.fault(format!("{key}: a finding is still due to {}", due.event_id()));
         }
         let unsent = principal.claims.values().filter(|claim| claim.messages == 0);
         let (held, others): (Vec<_>, Vec<_>) = unsent.partition(|claim| claim.finding.held);
         let unreported = others.len() as u64;
-        self.verdict.held_back += kept.suppressed + held.len() as u64;
-        if unreported > kept.suppressed {
-            self.verdict.lost += unreported - kept.suppressed;
-            self.fault(format!("{key}: {unreported} findings were never told"));
+        self.verdict.held_back += stored.suppressed + held.len() as u64;
+        if unreported > stored.suppressed {
+            self.verdict.lost += unreported - stored.suppressed;
+            self.fault(format!("{key}: {unreported} findings were never reported"));
         }
-        if kept.state.alerting.alert_seq != principal.claims.len() as u64 {
-            self.fault(format!("{key}: {} claims", principal.claims.len()));
+        if stored.state.alerting.alert_seq != principal.claims.len() as u64 {
+            self.fault(format!(
+                "{key}: alert_seq is not the number of claims, {}",
+                principal.claims.len()
+            ));
         }
         self.verdict.denials += principal.counted.len() as u64;
         let again: u64 = principal.counted.values().map(|times| u64::from(times - 1)).sum();
         self.verdict.forgotten += again;
-        self.compare_with_the_set(key, principal, &kept.state, again);
+        self.compare_with_the_set(key, principal, &stored.state, again);
     }
 
-    /// What needs no order: the set of distinct events alone.
+    /// Checks that need no order, only the set of distinct events.
     fn compare_with_the_set(
         &mut self,
         key: &str,
@@ -443,24 +454,28 @@ impl<'a> Oracle<'a> {
         let windows = denials.iter().map(|denial| Window::containing(denial.time()));
         let (first, last) = (windows.clone().min().unwrap(), windows.max().unwrap());
         if state.window != last && !principal.held {
-            self.fault(format!("{key}: its open window is {:?}, not {last:?}", state.window));
+            self.fault(format!("{key}: the open window is {:?}, not {last:?}", state.window));
         }
         if first.on(Scale::Day) != last.on(Scale::Day) || principal.held {
             return;
         }
         if u64::from(state.denials[2]) != denials.len() as u64 + again {
-            self.fault(format!("{key}: {} of {} denials", state.denials[2], denials.len()));
+            self.fault(format!(
+                "{key}: {} of {} denials are counted",
+                state.denials[2],
+                denials.len()
+            ));
         }
         let named = denials
             .iter()
             .fold(SecretSet::EMPTY, |all, denial| all.union(&denial.secrets().buckets()));
         if state.today.union(&state.secrets) != named {
-            self.fault(format!("{key}: its secrets are not those that were named"));
+            self.fault(format!("{key}: the stored secrets are not those that were named"));
         }
     }
 }
 
-fn pending(value: &Value) -> Outbox {
+fn outbox(value: &Value) -> Outbox {
     let map = &value["M"];
     Outbox {
         finding: serde_json::from_str(map["finding"]["S"].as_str().unwrap()).unwrap(),
@@ -498,6 +513,6 @@ fn attribute(value: &Value) -> AttributeValue {
         "M" => AttributeValue::M(
             value.as_object().unwrap().iter().map(|(k, v)| (k.clone(), attribute(v))).collect(),
         ),
-        other => panic!("{other} is not used"),
+        other => panic!("unexpected type {other}"),
     }
 }

@@ -1,4 +1,4 @@
-//! What schedules of faults found once, each by itself.
+//! Faults that random schedules once found, each as a test of its own.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -26,7 +26,7 @@ fn denial(after: i64, id: &str, secrets: std::ops::Range<u32>) -> Denial {
     event(MONDAY + after, id, 0, &secrets).denial
 }
 
-/// Counts a denial, and ends before anything is decided on it.
+/// Counts a denial and stops before the decision.
 async fn count(store: &DynamoDbStore, denial: &Denial) -> Received {
     let policy = Policy::default();
     store.receive(&Delivery::on_time(denial), &policy).await.unwrap()
@@ -40,13 +40,17 @@ fn what_is_due_when_a_window_closes_is_claimed_by_the_denial_that_closes_it() {
             count(&store, &denial(1, &format!("e{number}"), number..number + 1)).await;
         }
         let closing = denial(301, "closing", 0..1);
-        let Received { stored: kept, outcome } = count(&store, &closing).await;
+        let Received { stored: counted, outcome } = count(&store, &closing).await;
         assert_eq!(outcome, Outcome::Counted);
-        assert_eq!(kept.state.window, Window::containing(closing.time()));
-        let pending = kept.outbox.clone().unwrap();
-        assert_eq!((pending.finding.observed, pending.owner), (5, Some(closing.digest())));
-        assert_eq!(kept.state.alerting.alert_seq, 1);
-        assert_eq!(store.read(&kept.key).await.unwrap(), Some(kept), "as it is stored");
+        assert_eq!(counted.state.window, Window::containing(closing.time()));
+        let outbox = counted.outbox.clone().unwrap();
+        assert_eq!((outbox.finding.observed, outbox.owner), (5, Some(closing.digest())));
+        assert_eq!(counted.state.alerting.alert_seq, 1);
+        assert_eq!(
+            store.read(&counted.key).await.unwrap(),
+            Some(counted),
+            "the returned state is the stored one"
+        );
     });
 }
 
@@ -57,16 +61,16 @@ fn a_window_stays_open_while_one_finding_waits_and_another_is_due() {
         for number in 0..5 {
             count(&store, &denial(1, &format!("e{number}"), number..number + 1)).await;
         }
-        let kept = count(&store, &denial(301, "closing", 100..160)).await.stored;
-        let first = kept.outbox.clone().unwrap();
+        let counted = count(&store, &denial(301, "closing", 100..160)).await.stored;
+        let first = counted.outbox.clone().unwrap();
         let newer = denial(601, "newer", 0..1);
         let held = count(&store, &newer).await;
         assert_eq!(held.outcome, Outcome::Counted);
-        assert_eq!(held.stored.state.window, kept.state.window);
-        assert_eq!(held.stored.outbox.as_ref(), Some(&first), "it is not dropped");
-        assert_eq!(held.stored.state.denials[0], kept.state.denials[0] + 1);
+        assert_eq!(held.stored.state.window, counted.state.window);
+        assert_eq!(held.stored.outbox.as_ref(), Some(&first), "the waiting finding is not dropped");
+        assert_eq!(held.stored.state.denials[0], counted.state.denials[0] + 1);
         assert_eq!(count(&store, &newer).await.outcome, Outcome::Duplicate);
-        assert_eq!(store.read(&kept.key).await.unwrap(), Some(held.stored.clone()));
+        assert_eq!(store.read(&counted.key).await.unwrap(), Some(held.stored.clone()));
 
         store.confirm(&held.stored, Disposition::Published).await.unwrap();
         let newest = denial(901, "newest", 0..1);
@@ -75,7 +79,7 @@ fn a_window_stays_open_while_one_finding_waits_and_another_is_due() {
         let second = after.outbox.unwrap().finding;
         assert!(second.observed >= 50, "{}", second.observed);
         assert_ne!(second.id, first.finding.id);
-        assert_eq!(after.state.denials[2], 8, "each is counted once");
+        assert_eq!(after.state.denials[2], 8, "each denial is counted once");
     });
 }
 
@@ -83,15 +87,15 @@ fn a_window_stays_open_while_one_finding_waits_and_another_is_due() {
 fn hits_of_both_signals_noted_at_once_are_both_kept() {
     run(async {
         let store = DynamoDbStore::new(table("both-noted").await, "both-noted");
-        let kept = count(&store, &denial(0, "e0", 0..1)).await.stored;
-        let window = Some(kept.state.window);
+        let counted = count(&store, &denial(0, "e0", 0..1)).await.stored;
+        let window = Some(counted.state.window);
         for signal in [0, 1] {
-            let mut alerting = kept.state.alerting;
+            let mut alerting = counted.state.alerting;
             alerting.episodes[signal].hit_window = window;
             let decision = Decision { report: None, alerting };
-            store.record_hit(&kept, &decision).await.unwrap();
+            store.record_hit(&counted, &decision).await.unwrap();
         }
-        let stored = store.read(&kept.key).await.unwrap().unwrap();
+        let stored = store.read(&counted.key).await.unwrap().unwrap();
         assert_eq!(stored.state.alerting.episodes.map(|episode| episode.hit_window), [window; 2]);
     });
 }
@@ -100,13 +104,13 @@ fn hits_of_both_signals_noted_at_once_are_both_kept() {
 fn a_hit_is_not_noted_for_a_window_that_closed() {
     run(async {
         let store = DynamoDbStore::new(table("noted-late").await, "noted-late");
-        let kept = count(&store, &denial(0, "e0", 0..1)).await.stored;
+        let counted = count(&store, &denial(0, "e0", 0..1)).await.stored;
         let closed = count(&store, &denial(301, "e1", 0..1)).await.stored;
-        let mut alerting = kept.state.alerting;
-        alerting.episodes[0].hit_window = Some(kept.state.window);
-        let noted = Decision { report: None, alerting };
-        store.record_hit(&kept, &noted).await.unwrap();
-        assert_eq!(store.read(&kept.key).await.unwrap(), Some(closed));
+        let mut alerting = counted.state.alerting;
+        alerting.episodes[0].hit_window = Some(counted.state.window);
+        let recorded = Decision { report: None, alerting };
+        store.record_hit(&counted, &recorded).await.unwrap();
+        assert_eq!(store.read(&counted.key).await.unwrap(), Some(closed));
     });
 }
 
@@ -118,29 +122,31 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
             count(&store, &denial(0, &format!("e{number}"), number..number + 1)).await;
         }
         let fifth = denial(1, "fifth", 4..5);
-        let kept = count(&store, &fifth).await.stored;
+        let counted = count(&store, &fifth).await.stored;
         let policy = Policy::default();
-        let decision = decide(&kept.state, &Assessment::of(&kept.state, &policy), &fifth, &policy);
-        let mut after = kept.state.clone();
+        let decision =
+            decide(&counted.state, &Assessment::of(&counted.state, &policy), &fifth, &policy);
+        let mut after = counted.state.clone();
         after.alerting = decision.alerting;
         let report = decision.report.as_ref().unwrap();
-        let pending = Outbox {
+        let outbox = Outbox {
             finding: Finding::new(&after, report, &fifth, &policy),
             owner: Some(fifth.digest()),
             leased_at: MONDAY,
         };
-        let claim = async |kept: &StoredState| {
-            let claimed = store.claim(kept, &decision, pending.clone()).await.unwrap();
+        let claim = async |counted: &StoredState| {
+            let claimed = store.claim(counted, &decision, outbox.clone()).await.unwrap();
             assert!(matches!(claimed, Claim::Lost(_)), "{claimed:?}");
         };
 
-        let mut alerting = kept.state.alerting;
-        alerting.episodes[0].hit_window = Some(kept.state.window);
-        let noted = Decision { report: None, alerting };
-        store.record_hit(&kept, &noted).await.unwrap();
-        claim(&kept).await;
+        let mut alerting = counted.state.alerting;
+        alerting.episodes[0].hit_window = Some(counted.state.window);
+        let recorded = Decision { report: None, alerting };
+        store.record_hit(&counted, &recorded).await.unwrap();
+        claim(&counted).await;
 
-        // Claimed by the denial that closes the window, sent, and closed once more.
+        // The denial that closes the window claims the finding; it is sent, and the window is
+        // closed again.
         let closed = count(&store, &denial(301, "closing", 0..1)).await.stored;
         let closed = store.confirm(&closed, Disposition::Published).await.unwrap();
         count(&store, &denial(601, "closing-again", 0..1)).await;
@@ -148,7 +154,7 @@ fn a_claim_is_lost_if_its_window_closed_or_a_hit_was_noted_since() {
     });
 }
 
-/// Takes alerts, but the first announcement of a storm fails.
+/// Accepts alerts, but refuses the first announcement of a storm.
 #[derive(Clone, Default)]
 struct Faltering {
     has_failed: Rc<Cell<bool>>,
@@ -164,7 +170,7 @@ impl Sink for Faltering {
     }
 
     async fn publish_weekly_digest(&self, _: &WeeklyDigest) -> Result<(), &'static str> {
-        unreachable!("no digest is asked for")
+        unreachable!("no weekly digest is sent")
     }
 
     async fn publish_storm(&self, _: &Finding, _: u32) -> Result<(), &'static str> {
@@ -185,8 +191,8 @@ fn a_storm_is_announced_even_if_that_succeeds_only_in_the_next_hour() {
         let sink = Faltering::default();
         let engine = Engine::new(store, sink.clone(), settings);
         let mut announcer = None;
-        // Three users enumerate: the first is told of, the second has to announce the storm
-        // and cannot, the third is held back.
+        // Three users enumerate. The first is reported, the second has to announce the storm and
+        // fails, and the third is held back.
         for user in 0..3 {
             for number in 0..5 {
                 let secret = format!("prod/{number}");

@@ -1,4 +1,4 @@
-//! What all schedules together came to.
+//! The combined results of all schedules.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -35,7 +35,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds a schedule, and says whether it came to what it had to.
+    /// Adds a schedule and returns whether it met every requirement.
     pub fn count(
         &mut self,
         schedule: &Schedule,
@@ -88,7 +88,7 @@ impl Report {
         self.failed.is_empty()
     }
 
-    /// Each failure, with the command that shows it again.
+    /// Each failure, with the command that reproduces it.
     pub fn failures(&self) -> String {
         let mut text = format!("{} of {} schedules failed\n", self.failed.len(), self.schedules);
         for (seed, faults) in &self.failed {
@@ -101,7 +101,7 @@ impl Report {
         text
     }
 
-    /// The figures as Markdown, past the test's own capture of what is printed.
+    /// Prints the figures as Markdown, bypassing the test harness, which captures standard output.
     pub fn print(&self) {
         let Self { counts, verdict, .. } = self;
         let mut text = String::from("\n| what | times |\n|---|---|\n");

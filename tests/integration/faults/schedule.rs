@@ -1,5 +1,5 @@
-//! What a seed stands for: principals, their events, when each is delivered, and how often
-//! something goes wrong.
+//! The schedule that a seed generates: principals, their events, the time of each delivery, and the
+//! rate of faults.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use crate::support::{MONDAY, envelope, parse, record};
 
 const HOUR: i64 = 3_600;
 
-/// One schedule, the same for the same seed.
+/// One schedule; a seed always generates the same one.
 #[derive(Debug)]
 pub struct Schedule {
     pub seed: u64,
     pub events: Vec<Event>,
     pub deliveries: Vec<Delivery>,
-    /// Share of requests that something happens to.
+    /// Share of requests that meet a fault.
     pub fault_rate: f64,
     pub settings: Settings,
-    /// From when to when the topic takes nothing.
+    /// While the topic refuses every message.
     pub topic_is_down: std::ops::Range<Duration>,
-    /// Epoch seconds at which the schedule begins.
+    /// Start of the schedule, in epoch seconds.
     pub begins: i64,
 }
 
@@ -34,30 +34,31 @@ pub struct Event {
     pub envelope: Box<RawValue>,
 }
 
-/// One time that EventBridge hands an event to the function.
+/// One delivery of an event from EventBridge to the function.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery {
     pub event: usize,
     pub after: Duration,
 }
 
-/// How a principal goes about it.
+/// How a principal behaves.
 #[derive(Clone, Copy)]
 enum Manner {
     /// One new secret after the other.
     Enumerates,
-    /// A few new secrets, many of them in one call: it reaches tenfold of what was reported.
+    /// A few new secrets, many of them in one call, so that the count reaches ten times what was
+    /// reported.
     Batches,
-    /// The same few doors.
-    Knocks,
-    /// Either, and now and then a call whose message names no secret.
+    /// The same few secrets again and again.
+    Repeats,
+    /// Any of these, with an occasional call whose message names no secret.
     Mixes,
 }
 
 impl Schedule {
     pub fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        // Often shortly before an hour or a day ends.
+        // Often starts shortly before an hour or a day ends.
         let begins = MONDAY
             + rng.i64(0..28) * 86_400
             + match rng.u32(0..5) {
@@ -75,7 +76,7 @@ impl Schedule {
                         Manner::Enumerates,
                         Manner::Enumerates,
                         Manner::Batches,
-                        Manner::Knocks,
+                        Manner::Repeats,
                         Manner::Mixes,
                     ]
                     .as_slice(),
@@ -123,7 +124,7 @@ impl Schedule {
     }
 }
 
-/// Often such that a few denials are worth a report, and the next few another one.
+/// Often sized so that a few denials raise a finding and the next few raise another.
 fn settings(rng: &mut Rng) -> Settings {
     let mut settings = Vec::new();
     let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
@@ -148,7 +149,7 @@ fn secrets(manner: Manner, number: i64, rng: &mut Rng) -> Vec<String> {
     match manner {
         Manner::Enumerates => new(rng.i64(1..=2)),
         Manner::Batches => new(if rng.u32(0..4) == 0 { rng.i64(20..=60) } else { rng.i64(1..=6) }),
-        Manner::Knocks => vec![format!("door/{}", rng.u32(0..2))],
+        Manner::Repeats => vec![format!("door/{}", rng.u32(0..2))],
         Manner::Mixes => match rng.u32(0..4) {
             0 => Vec::new(),
             1 => vec![format!("door/{}", rng.u32(0..2))],

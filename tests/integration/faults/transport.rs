@@ -1,10 +1,10 @@
-//! What lies between the function and the services: the real local AWS, and whatever goes
-//! wrong on the way there and back.
+//! The path between the function and the services: the real local AWS, and the faults on the way
+//! there and back.
 //!
-//! Time is virtual: it passes only while every invocation waits. A request to the service
-//! takes none, since it is made on another thread, for whose end the clock waits. So the
-//! SDK's own time-outs and back-offs are at work, without waiting for them, and the same
-//! seed gives the same order of requests.
+//! Time is virtual and passes only while every invocation waits. A request to the service takes no
+//! virtual time: another thread makes it, and the clock stops until that thread is done. The SDK's
+//! own time-outs and back-offs therefore run without real waiting, and a seed always gives the same
+//! order of requests.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +26,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     Count,
@@ -37,13 +37,12 @@ pub enum Step {
     Admit,
     Publish,
     Confirm,
-    /// What is to be looked at, and when again.
+    /// Records which episode is to be checked, and when next.
     Agenda,
     ClaimEnd,
     ConfirmEnd,
 }
 
-/// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     Error500(When),
@@ -54,9 +53,9 @@ pub enum Fault {
     Silence(When),
     /// The invocation ends here.
     Kill(When),
-    /// No answer comes, and the request is applied long after it was given up.
+    /// No answer comes, and the request is applied long after the caller gave it up.
     Late,
-    /// From here on no request of this invocation is answered: it runs out of time.
+    /// No further request of this invocation is answered, so it runs out of time.
     Outage,
 }
 
@@ -118,24 +117,25 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A request that a service applied, in the order in which they were.
+/// A request that a service applied.
 #[derive(Clone, Debug)]
 pub struct Applied {
     pub step: Step,
-    /// Of DynamoDB the request's JSON, of SNS its parameters.
+    /// For DynamoDB the request's JSON, for SNS its parameters.
     pub request: Value,
-    /// Of DynamoDB only.
+    /// Only for DynamoDB.
     pub answer: Value,
 }
 
 /// What all processes of one schedule share.
 pub struct Wire {
     real: Handle,
-    /// One request at a time: the order in which they are applied is the seed's.
+    /// Admits one request at a time, so that the seed determines the order in which they are
+    /// applied.
     turn: tokio::sync::Mutex<()>,
     applied: Mutex<Vec<Applied>>,
     hits: Mutex<BTreeMap<(Step, Fault), u64>>,
-    /// When each request was made, whatever came of it.
+    /// When each request was made, whether it succeeded or not.
     asked: Mutex<Vec<(Step, Instant)>>,
 }
 
@@ -186,7 +186,7 @@ impl Wire {
 
 type Answer = Result<HttpResponse, ConnectorError>;
 
-/// The way from one process to the services.
+/// The connection from one process to the services.
 #[derive(Clone)]
 pub struct Line {
     wire: Arc<Wire>,
@@ -194,18 +194,18 @@ pub struct Line {
     killed: Arc<Notify>,
 }
 
-/// What will happen to the requests of one invocation.
+/// The faults of one invocation.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub rng: Rng,
     pub fault_rate: f64,
-    /// A step that is not answered.
+    /// A step that gets no answer.
     pub unanswered: Option<Step>,
     /// Whether every request is throttled.
     pub is_throttled: bool,
-    /// Whether every second request is not answered, and the others just in time.
+    /// Whether every second request gets no answer and the others are answered just in time.
     pub is_slow: bool,
-    /// What is left of the invocation's time, where something else took the rest.
+    /// The invocation's remaining time, if something else has used the rest.
     pub time_left: Option<Duration>,
     is_out: bool,
     asked: u32,
@@ -247,7 +247,7 @@ impl Plan {
         if self.unanswered == Some(step) || self.is_slow && self.asked % 2 == 1 {
             return Some(Fault::Silence(When::Before));
         }
-        // Counting is the commonest by far.
+        // Counting is by far the most common request.
         let share = if step == Step::Count { 0.5 } else { 1.0 };
         if self.rng.f64() >= self.fault_rate * share {
             return None;
@@ -264,17 +264,16 @@ impl Line {
         Self { wire, plan, killed: Arc::default() }
     }
 
-    /// Begins an invocation.
     pub fn begin(&self, plan: Plan) {
         *lock(&self.plan) = plan;
     }
 
-    /// Ends when the invocation is killed.
+    /// Completes when the invocation is killed.
     pub async fn killed(&self) {
         self.killed.notified().await;
     }
 
-    /// Puts itself in front of the services.
+    /// Returns a client that sends its requests through this connection.
     pub fn in_front_of(&self, services: SharedHttpClient) -> SharedHttpClient {
         SharedHttpClient::new(Disturbed { line: self.clone(), services })
     }
@@ -341,7 +340,7 @@ fn sns_error(status: u16, code: &str) -> HttpResponse {
     HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
 }
 
-/// What a request is for, and what it says.
+/// The purpose of a request, and its content.
 fn read(body: &[u8]) -> (Step, Value) {
     let Ok(request) = serde_json::from_slice::<Value>(body) else {
         return (Step::Publish, form(body));
@@ -403,7 +402,7 @@ fn form(body: &[u8]) -> Value {
     pairs.map(|(name, value)| (decode(name), Value::String(decode(value)))).collect()
 }
 
-/// The services behind a line.
+/// The services as a process reaches them.
 #[derive(Clone)]
 struct Disturbed {
     line: Line,
@@ -416,7 +415,7 @@ impl HttpClient for Disturbed {
         _: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        // The local AWS may be slow when the machine is: that is no fault of the script.
+        // The local AWS may be slow on a busy machine, which is not a fault of the schedule.
         let patient = HttpConnectorSettings::builder().build();
         let to = self.services.http_connector(&patient, components);
         SharedHttpConnector::new(Connection { line: self.line.clone(), to })

@@ -1,9 +1,9 @@
-//! Sends denials through the detector over a table, with the time of arrival made up: the
-//! function itself takes that from the clock, and a month would take a month.
+//! Sends denials through the engine over a table, with simulated arrival times. The function itself
+//! takes the arrival from the clock, so a month of events would take a month.
 //!
-//! Standard input: CloudTrail records, one a line, each arriving five minutes after its
-//! event time. As many stores as `--concurrency` says take them in turn, as so many
-//! instances of the function would. Standard output: each finding, then what was used.
+//! Standard input: CloudTrail records, one per line, each arriving five minutes after its event
+//! time. `--concurrency` stores take them in turn, as that many instances of the function would.
+//! Standard output: each finding, then the resources used.
 
 use std::cell::RefCell;
 use std::io::{BufRead, stdin};
@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::task::LocalSet;
 
 const AGE: SignedDuration = SignedDuration::from_mins(5);
-/// Times that Lambda delivers an event whose invocation fails.
+/// How often Lambda delivers an event whose invocation fails.
 const DELIVERIES: u32 = 3;
 
 type Failure = Box<dyn std::error::Error>;

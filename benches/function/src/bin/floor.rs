@@ -1,9 +1,9 @@
-//! The least that a function can do which tells DynamoDB of an event: one `UpdateItem`,
+//! The least work that a function with one DynamoDB request per event can do: one `UpdateItem`,
 //! with the clients, the runtime and the allocator of `rattle-lambda`.
 //!
-//! `FLOOR=bare` adds 1 to a counter. `FLOOR=same` sends the request that Rattle sends and
-//! reads the item that comes back, without looking at either the event or the item: what
-//! is left between it and Rattle is Rattle's own work.
+//! `FLOOR=bare` adds 1 to a counter. `FLOOR=same` sends the request that Rattle sends and reads the
+//! item that comes back, without looking at the event or the item. The difference between it and
+//! Rattle is Rattle's own work.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};

@@ -6,19 +6,18 @@ use super::habit::{FIVE_MINUTES, Schedule, any_of, burst, days, is_weekday, scat
 use super::{ACCOUNT_SECRETS, Call, DAY, DAYS, EPOCH, HOUR, Life};
 use crate::chance::Chance;
 
-/// A kind of harmless principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Refused once in weeks.
+    /// Denied once in weeks.
     Silent,
-    /// Some refusals a day.
+    /// A few denials a day.
     Drip,
     /// A misconfigured job that never stops.
     Steady,
-    /// A job of every hour.
+    /// A job that runs every hour.
     Hourly,
-    /// A job of every day.
+    /// A job that runs every day.
     Daily,
     /// Deployments on weekdays.
     Deploys,
@@ -30,7 +29,7 @@ pub enum Kind {
     OnOff,
     /// A person at work.
     Person,
-    /// Someone who was not there before.
+    /// A principal that did not exist before.
     New,
     /// A job that a policy change breaks for good.
     PolicyChange,
@@ -41,7 +40,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Each of them.
     pub const ALL: [Self; 14] = [
         Self::Silent,
         Self::Drip,
@@ -59,7 +57,7 @@ impl Kind {
         Self::Fleet,
     ];
 
-    /// Name in files.
+    /// The name in files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Silent => "silent",
@@ -79,7 +77,7 @@ impl Kind {
         }
     }
 
-    /// What it stands for, in a few words.
+    /// A short description.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Silent => "a slip of 1 to 3 calls every 5 to 40 days",
@@ -101,7 +99,7 @@ impl Kind {
         }
     }
 
-    /// Whether there is seldom much to hide an attack in.
+    /// Whether an attack seldom finds much to hide in.
     pub const fn is_quiet(self) -> bool {
         matches!(self, Self::Silent | Self::Drip | Self::Deploys | Self::Person | Self::New)
     }
@@ -114,7 +112,7 @@ pub fn live(kind: Kind, chance: &mut Chance) -> Life {
 
 /// The same, watched for that many days.
 pub fn live_for(days: i64, kind: Kind, chance: &mut Chance) -> Life {
-    // A generation of known secrets has 14 days: lives begin on any of them.
+    // A generation of known secrets lasts 14 days, and lives begin on any of them.
     let start = EPOCH + DAY * chance.within(0..14);
     let watched = (start, start + days * DAY);
     let mut life = Life {
@@ -136,7 +134,7 @@ pub fn live_for(days: i64, kind: Kind, chance: &mut Chance) -> Life {
             };
             life.pool = pool_of(habit, chance);
             life.calls = calls_of(habit, chance, (life.born, watched.1), &life.pool);
-            // It is new from its first call on.
+            // The principal is new from its first call on.
             life.born = life.calls.first().map_or(life.born, |first| first.time);
             life.attackable = (life.born + HOUR, life.born + 3 * DAY);
         }

@@ -1,12 +1,12 @@
-//! The shapes that harmless calls come in.
+//! Patterns of harmless calls.
 
 use super::{Call, DAY, HOUR};
 use crate::chance::Chance;
 
-/// Seconds of the shortest window.
+/// Length of the shortest window in seconds.
 pub(super) const FIVE_MINUTES: i64 = 300;
 
-/// Calls at random moments, with so many of them a day on average.
+/// Calls at random moments, with this many a day on average.
 pub(super) fn scattered(
     chance: &mut Chance,
     (from, to): (i64, i64),
@@ -24,7 +24,7 @@ pub(super) fn scattered(
     }
 }
 
-/// So many calls within that time, each at a random moment.
+/// This many calls within the period, each at a random moment.
 pub(super) fn sprinkled(
     chance: &mut Chance,
     (from, to): (i64, i64),
@@ -38,7 +38,7 @@ pub(super) fn sprinkled(
     }
 }
 
-/// A job's attempts, one after the other, over its secrets in turn.
+/// A job's attempts in succession, for each of its secrets in turn.
 pub(super) fn burst(
     chance: &mut Chance,
     start: i64,
@@ -54,7 +54,6 @@ pub(super) fn burst(
     }
 }
 
-/// One of them.
 pub(super) fn any_of(chance: &mut Chance, pool: &[u32]) -> u32 {
     pool[chance.within(0..pool.len())]
 }
@@ -69,12 +68,13 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// A job of every hour or every day that tries 3 to 100 times.
+    /// A job that runs every hour or every day and tries 3 to 100 times.
     pub(super) fn every(period: i64, chance: &mut Chance) -> Self {
         Self { period, attempts: chance.whole_magnitude(3, 100) }
     }
 
-    /// Its calls: begun with some jitter, a few tries more or fewer, and now and then not at all.
+    /// Its calls: runs start with jitter, vary a little in the number of attempts, and are
+    /// sometimes skipped.
     pub(super) fn calls(
         &self,
         chance: &mut Chance,
@@ -96,12 +96,11 @@ impl Schedule {
     }
 }
 
-/// Whether that day is no Saturday and no Sunday.
 pub(super) fn is_weekday(day_start: i64) -> bool {
     (day_start - super::EPOCH).div_euclid(DAY).rem_euclid(7) < 5
 }
 
-/// The starts of the days in that time.
+/// The starts of the days in that period.
 pub(super) fn days((from, to): (i64, i64)) -> impl Iterator<Item = i64> {
     let first = from - (from - super::EPOCH).rem_euclid(DAY);
     (0..).map(move |day| first + day * DAY).take_while(move |day| *day < to)

@@ -12,7 +12,7 @@ use crate::life::{DAY, HOUR, Life};
 use crate::principal::{Caller, Event, recorded};
 use crate::watch::{Alert, Rattle, Rivals};
 
-/// What an attack hides in.
+/// The principal that hides an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Carrier {
     /// A principal with a habit.
@@ -22,12 +22,11 @@ pub enum Carrier {
 }
 
 impl Carrier {
-    /// Each of them.
     pub fn all() -> impl Iterator<Item = Self> {
         Kind::ALL.into_iter().map(Self::Of).chain([Self::FirstHour])
     }
 
-    /// Name in tables and files.
+    /// The name in tables and files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Of(kind) => kind.name(),
@@ -35,7 +34,7 @@ impl Carrier {
         }
     }
 
-    /// Whether there is seldom much to hide in.
+    /// Whether an attack seldom finds much to hide in.
     pub const fn is_quiet(self) -> bool {
         match self {
             Self::Of(kind) => kind.is_quiet(),
@@ -55,14 +54,11 @@ impl Carrier {
     }
 }
 
-/// One principal to attack.
 #[derive(Clone, Copy, Debug)]
 pub struct Task {
-    /// Seed of the corpus.
     pub seed: u64,
-    /// What it is.
     pub carrier: Carrier,
-    /// Its number among its kind.
+    /// Its number within its kind.
     pub number: u64,
 }
 
@@ -78,20 +74,18 @@ impl Task {
 /// An attacked principal: its own events, then those of each attack.
 #[derive(Debug)]
 pub struct Attacked {
-    /// Who is attacked.
     pub caller: Caller,
     /// Its harmless events.
     pub events: Vec<Event>,
-    /// When attacks begin.
+    /// Where attacks begin.
     pub start: i64,
-    /// Each attack, and its events.
+    /// Each attack with its events.
     pub strikes: Vec<(Attack, Strike, Vec<Event>)>,
     chance: Chance,
     life: Life,
 }
 
 impl Attacked {
-    /// The principal of that task.
     pub fn of(task: &Task) -> anyhow::Result<Self> {
         let Task { seed, carrier, number } = *task;
         let mut chance = Chance::of(seed, &format!("c:{}", carrier.name()), number);
@@ -114,7 +108,7 @@ impl Attacked {
         Ok(Self { caller, events, start, strikes: strikes.into(), chance, life })
     }
 
-    /// First second that does not count for that attack: of the day after it.
+    /// First second that is not counted for that attack: the start of the day after it.
     pub fn horizon(strike: &Strike) -> i64 {
         ((strike.end() + HOUR).div_euclid(DAY) + 1) * DAY
     }
@@ -123,33 +117,33 @@ impl Attacked {
 /// How one attack was noticed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Noticed {
-    /// Denials of the attack until the first alert, that one included.
+    /// Denials of the attack up to and including the one of the first alert.
     pub denials: u32,
-    /// Seconds until then.
+    /// Seconds until the first alert.
     pub seconds: i64,
-    /// Its severity.
+    /// Severity of the first alert.
     pub first: Option<Severity>,
-    /// The severest of all alerts of the attack.
+    /// Highest severity among all alerts of the attack.
     pub severest: Option<Severity>,
-    /// Alerts that there would not have been without the attack.
+    /// Number of alerts that would not have been raised without the attack.
     pub alerts: u32,
 }
 
-/// What was noticed of one attack on one principal.
+/// The results of one attack on one principal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// By Rattle, for each delivery.
+    /// Rattle's result for each delivery.
     pub rattle: [Option<Noticed>; 4],
-    /// By each rival.
+    /// Each rival's result.
     pub rivals: [Option<Noticed>; 6],
     /// Denials of the attack.
     pub denials: u32,
 }
 
-/// An alert, and how many denials of the attack were seen by then.
+/// An alert, with the number of the attack's denials seen by then.
 type Counted = (Alert, u32);
 
-/// Watches one principal under every attack: an outcome for each of [`Attack::ALL`].
+/// Watches one principal under every attack. Returns an outcome for each of [`Attack::ALL`].
 pub fn watch(task: &Task) -> anyhow::Result<Vec<Outcome>> {
     let mut attacked = Attacked::of(task)?;
     let mut outcomes: Vec<Outcome> = attacked
@@ -177,7 +171,7 @@ pub fn watch(task: &Task) -> anyhow::Result<Vec<Outcome>> {
 fn by_rattle(attacked: &mut Attacked, delivery: Delivery) -> anyhow::Result<Vec<Option<Noticed>>> {
     let Attacked { caller, events, start, strikes, chance, life } = attacked;
     let start = *start;
-    // The attack begins in an outage, and so does its repetition.
+    // The attack begins during an outage, and so does its repetition.
     let mut outages: Vec<(i64, i64)> = outages(chance, (life.start, life.end));
     let before = chance.within(0..HOUR);
     for begin in [start, start + DAY, start + 7 * DAY] {
@@ -275,7 +269,7 @@ fn arrivals_in_order(events: &[Event]) -> Vec<Arrival> {
     events.iter().zip(0..).map(|(event, place)| Arrival { at: event.call.time, place }).collect()
 }
 
-/// Both in the order of arrival, and which of them are of the attack.
+/// Merges both in the order of arrival and marks those of the attack.
 fn merged<'a>(
     own: &'a [Arrival],
     attack: &'a [Arrival],
@@ -291,7 +285,7 @@ fn merged<'a>(
     })
 }
 
-/// What the attack raised: alerts from where it begins that do not come without it.
+/// The alerts from the start of the attack on that are not raised without it.
 fn noticed_in(with: &[Counted], without: &[Counted], strike: &Strike) -> Option<Noticed> {
     let is_raised = |(alert, _): &&Counted| {
         alert.at >= strike.judged_from && !without.iter().any(|(other, _)| other.at == alert.at)

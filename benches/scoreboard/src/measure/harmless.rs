@@ -1,4 +1,4 @@
-//! False alerts: what harmless principals raise.
+//! False alerts: those that harmless principals raise.
 
 use serde::Serialize;
 
@@ -9,14 +9,11 @@ use crate::life::benign::{Kind, live};
 use crate::principal::{Caller, recorded};
 use crate::watch::{Alert, Rattle, Rivals};
 
-/// One harmless principal to watch.
 #[derive(Clone, Copy, Debug)]
 pub struct Task {
-    /// Seed of the corpus.
     pub seed: u64,
-    /// Its kind.
     pub kind: Kind,
-    /// Its number among its kind.
+    /// Its number within its kind.
     pub number: u64,
     /// Whether disturbed deliveries are watched too.
     pub disturbed: bool,
@@ -40,7 +37,7 @@ impl Task {
 /// Alerts by phase: while the detector learns, and from day 15 on.
 pub type ByPhase<T> = [T; 2];
 
-/// What Rattle said of some principals.
+/// Rattle's alerts for some principals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Watched {
     /// Seconds that the principals existed, by phase.
@@ -55,7 +52,6 @@ impl Watched {
         self.alerts[phase][severity] += 1;
     }
 
-    /// Adds what was said of others.
     pub fn add(&mut self, other: &Self) {
         for phase in 0..2 {
             self.seconds[phase] += other.seconds[phase];
@@ -66,21 +62,20 @@ impl Watched {
     }
 }
 
-/// What was said of one kind of harmless principals, or of one of them.
+/// The alerts for one harmless principal or for one kind of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Harmless {
-    /// Denials.
+    /// Number of denials.
     pub denials: u64,
-    /// By Rattle, in order.
+    /// Rattle's, with events delivered in order.
     pub rattle: Watched,
-    /// By Rattle, for each delivery, of those that were watched so.
+    /// Rattle's for each delivery, of the principals that were watched with disturbed deliveries.
     pub deliveries: [Watched; 4],
-    /// Alerts of each rival by phase.
+    /// Each rival's alerts by phase.
     pub rivals: [ByPhase<u32>; 6],
 }
 
 impl Harmless {
-    /// Adds what was said of others.
     pub fn add(&mut self, other: &Self) {
         self.denials += other.denials;
         self.rattle.add(&other.rattle);
@@ -93,7 +88,6 @@ impl Harmless {
     }
 }
 
-/// Watches one harmless principal.
 pub fn watch(task: &Task) -> anyhow::Result<Harmless> {
     let Task { seed, kind, number, .. } = *task;
     let mut chance = Chance::of(seed, kind.name(), number);
@@ -131,7 +125,7 @@ pub fn watch(task: &Task) -> anyhow::Result<Harmless> {
         };
         for (counts, alert) in harmless.rivals.iter_mut().zip(alerts) {
             if let Some(at) = alert {
-                // What is judged when its day is over belongs to that day.
+                // An alert that is raised when its day is over belongs to that day.
                 counts[phase(at.min(time) - i64::from(at < time))] += 1;
             }
         }

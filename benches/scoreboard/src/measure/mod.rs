@@ -1,4 +1,4 @@
-//! What each detector makes of the corpus.
+//! The results of each detector on the corpus.
 
 pub mod attacked;
 pub mod harmless;
@@ -13,25 +13,23 @@ use serde::Serialize;
 use crate::principal::{Caller, Event};
 use crate::watch::Seen;
 
-/// How large a corpus is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Size {
     /// Harmless principals of each kind.
     pub harmless: u64,
-    /// One in so many of them is also watched with each disturbed delivery.
+    /// One in this many of them is also watched with each disturbed delivery.
     pub disturbed_one_in: u64,
-    /// Carriers of each kind; each bears every attack.
+    /// Carriers of each kind; each is attacked in every way.
     pub carriers: u64,
 }
 
 impl Size {
-    /// That of the published scoreboard.
+    /// The size of the published scoreboard.
     pub const FULL: Self = Self { harmless: 172, disturbed_one_in: 4, carriers: 100 };
-    /// That of the check that the tests run.
+    /// The size of the corpus that the tests run.
     pub const QUICK: Self = Self { harmless: 6, disturbed_one_in: 2, carriers: 3 };
 }
 
-/// Events as detectors see them.
 #[derive(Debug)]
 struct Prepared {
     denials: Vec<Denial>,
@@ -52,7 +50,7 @@ impl Prepared {
     }
 }
 
-/// What comes of each task, in their order, whichever thread did it.
+/// The results of the tasks in the order of the tasks, whichever thread ran them.
 pub fn in_parallel<T: Sync, R: Send>(
     tasks: &[T],
     run: impl Fn(&T) -> anyhow::Result<R> + Sync,

@@ -1,5 +1,5 @@
-//! Charts as SVG, for light and for dark: each colour is that of the light page, and a style sheet
-//! in the chart puts another in its place where the reader prefers dark.
+//! Charts as SVG for light and dark pages. Each colour is that of the light page; a style sheet in
+//! the chart replaces it where the reader prefers dark.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ const THEIRS: RGBColor = RGBColor(0x8a, 0x94, 0x9e);
 const LOW: RGBColor = RGBColor(0x6e, 0xa8, 0xd8);
 const MEDIUM: RGBColor = RGBColor(0xc9, 0x8a, 0x00);
 const HIGH: RGBColor = RGBColor(0xb3, 0x26, 0x1e);
-/// Each colour, and the one on a dark page.
+/// Each colour on a light page and on a dark page.
 const DARK: [(RGBColor, &str); 8] = [
     (INK, "#e6edf3"),
     (QUIET, "#9aa6b2"),
@@ -64,7 +64,7 @@ pub(super) fn all(seed: &Seed) -> anyhow::Result<Vec<(&'static str, String)>> {
     .collect()
 }
 
-/// Bars on a scale of orders of magnitude.
+/// Bars on a logarithmic scale.
 fn detectors(area: &Area<'_>, seed: &Seed) -> Result<(), DrawError> {
     let row = &seed.all_harmless;
     let mut bars = vec![("Rattle", row.learnt.per_1000, OURS)];
@@ -135,7 +135,7 @@ fn kinds(area: &Area<'_>, seed: &Seed) -> Result<(), DrawError> {
     Ok(())
 }
 
-/// A field for each detector and attack: the fuller, the more are noticed.
+/// A cell for each detector and attack, filled in proportion to the share of attacks noticed.
 fn recall(area: &Area<'_>, seed: &Seed, carrier: &str) -> Result<(), DrawError> {
     let cells: Vec<&Cell> = seed.summed.iter().filter(|cell| cell.carrier == carrier).collect();
     let (left, top, width, height) = (160, 46, 68, 34);
@@ -164,7 +164,7 @@ fn recall(area: &Area<'_>, seed: &Seed, carrier: &str) -> Result<(), DrawError> 
     Ok(())
 }
 
-/// A plan's name and colour, and whether a row is of it.
+/// A plan's name and colour, and whether a row belongs to it.
 type Line = (&'static str, RGBColor, fn(Plan) -> bool);
 
 /// Secrets tried, day by day.
@@ -225,7 +225,7 @@ fn attacker(area: &Area<'_>, seed: &Seed) -> Result<(), DrawError> {
     Ok(())
 }
 
-/// Where the bars of a chart lie.
+/// Positions of the bars in a chart.
 #[derive(Clone, Copy)]
 struct Frame {
     left: i32,
@@ -235,7 +235,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// The place of a value between the edges.
+    /// Position of a value between the edges.
     #[expect(clippy::cast_possible_truncation, reason = "a place on a page")]
     fn across(self, value: f64, range: Range<f64>) -> i32 {
         let share = (value - range.start) / (range.end - range.start);

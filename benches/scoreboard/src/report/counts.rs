@@ -1,4 +1,4 @@
-//! The counts of a small corpus: what the tests compare, whole numbers alone.
+//! The counts of a small corpus, which the tests compare: only whole numbers.
 
 use std::fmt::Write;
 

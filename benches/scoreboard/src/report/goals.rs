@@ -1,10 +1,10 @@
-//! What is asked of the defaults, and whether they meet it.
+//! The goals for the default settings, and whether they are met.
 
 use crate::attack::Attack;
 use crate::delivery::Delivery;
 use crate::scoreboard::{Cell, Seed};
 
-/// A goal: what is asked, what was measured, and whether that is enough.
+/// A goal: what is required, what was measured, and whether that is enough.
 pub(super) struct Goal {
     pub(super) what: &'static str,
     pub(super) asked: &'static str,
@@ -12,7 +12,7 @@ pub(super) struct Goal {
     pub(super) met: bool,
 }
 
-/// All goals, at one seed.
+/// All goals, for one seed.
 pub(super) fn goals(seed: &Seed) -> Vec<Goal> {
     let learnt = &seed.all_harmless.learnt;
     let (lowest, lowest_cell) = least(&seed.summed, |_| true);

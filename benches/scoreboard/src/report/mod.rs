@@ -34,7 +34,7 @@ pub fn pinned(scoreboard: &Scoreboard) -> anyhow::Result<String> {
 }
 
 fn json(scoreboard: &Scoreboard) -> anyhow::Result<String> {
-    // One line a row: a change shows in a diff where it is.
+    // One line for each row, so that a diff shows which rows have changed.
     let value = serde_json::to_value(scoreboard)?;
     let mut text = String::new();
     text::json(&mut text, &value, 0);

@@ -1,10 +1,10 @@
-//! Tables, numbers and JSON as they are read by people.
+//! Tables, numbers and JSON in a form for readers.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
-/// A Markdown table; the first column is text, all others are numbers.
+/// A Markdown table whose first column is text and whose other columns are numbers.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut text = format!("| {} |\n|---|{}\n", head.join(" | "), "---:|".repeat(head.len() - 1));
     for row in rows {
@@ -15,7 +15,7 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Lines of a page; of a list, those of each of its points.
+/// Wraps a paragraph into lines; in a list, each item separately.
 pub(super) fn wrapped(text: &str) -> String {
     let wrapped: Vec<String> = text
         .split('\n')
@@ -27,7 +27,7 @@ pub(super) fn wrapped(text: &str) -> String {
     wrapped.join("\n")
 }
 
-/// A rate: three significant places are enough.
+/// A rate with three significant digits.
 pub(super) fn rate(value: f64) -> String {
     match value {
         value if value >= 99.5 => format!("{value:.0}"),
@@ -41,12 +41,11 @@ pub(super) fn rate_with(value: f64, (lower, upper): (f64, f64)) -> String {
     format!("{} ({} to {})", rate(value), rate(lower), rate(upper))
 }
 
-/// A share.
 pub(super) fn share(value: f64) -> String {
     format!("{value:.2}")
 }
 
-/// A whole number, with its thousands apart.
+/// A whole number with separated thousands.
 pub(super) fn whole(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
@@ -59,7 +58,7 @@ pub(super) fn whole(value: u64) -> String {
     text
 }
 
-/// Minutes as one would say them.
+/// Minutes in words.
 pub(super) fn minutes(value: f64) -> String {
     match value {
         value if value < 2.0 => format!("{:.0} s", value * 60.0),
@@ -69,12 +68,12 @@ pub(super) fn minutes(value: f64) -> String {
     }
 }
 
-/// What may be missing.
+/// A value that may be missing.
 pub(super) fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "–".to_owned(), show)
 }
 
-/// Values on several lines down to the rows, each of which is one line.
+/// JSON with nested values on several lines, except that each table row takes one line.
 pub(super) fn json(text: &mut String, value: &Value, depth: usize) {
     const ROWS_AT: usize = 4;
     let indent = "  ".repeat(depth + 1);

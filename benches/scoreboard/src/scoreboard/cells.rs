@@ -1,4 +1,4 @@
-//! Attacks noticed, as shares.
+//! The shares of attacks noticed.
 
 use rattle::detection::finding::Severity;
 use serde::Serialize;
@@ -9,38 +9,37 @@ use crate::delivery::Delivery;
 use crate::measure::attacked::{Noticed, Outcome};
 use crate::statistics::{quantile, share_interval};
 
-/// What was noticed of one attack on some carriers.
+/// The results of one attack on some carriers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cell {
-    /// The attack.
     pub attack: Attack,
-    /// What it hides in: a kind, "quiet" or "noisy".
+    /// What the attack hides in: a kind, "quiet" or "noisy".
     pub carrier: &'static str,
-    /// How many such attacks were made.
+    /// Number of attacks made.
     pub made: u32,
-    /// How many Rattle noticed, by delivery.
+    /// Number that Rattle noticed, by delivery.
     pub caught: [u32; 4],
-    /// The share, in order.
+    /// The share noticed with events delivered in order.
     pub recall: f64,
-    /// Its 95 % interval.
+    /// The 95 % interval of that share.
     pub interval: (f64, f64),
-    /// How many each rival noticed.
+    /// Number that each rival noticed.
     pub rivals: [u32; 6],
     /// Denials until the alert: median and 90th percentile.
     pub denials: Option<[u32; 2]>,
     /// Minutes until the alert: median and 90th percentile.
     pub minutes: Option<[f64; 2]>,
-    /// Alerts for each attack noticed.
+    /// Alerts per noticed attack.
     pub alerts: f64,
-    /// First alerts: low, medium, high.
+    /// Severities of first alerts: low, medium, high.
     pub first: [u32; 3],
-    /// Severest alerts: low, medium, high.
+    /// Highest severities: low, medium, high.
     pub severest: [u32; 3],
     /// Each rival's median of denials until the alert.
     pub rivals_denials: [Option<u32>; 6],
     /// Each rival's median of minutes until the alert.
     pub rivals_minutes: [Option<f64>; 6],
-    /// Each rival's alerts for each attack noticed.
+    /// Each rival's alerts per noticed attack.
     pub rivals_alerts: [f64; 6],
 }
 
@@ -85,7 +84,7 @@ impl Cell {
         }
     }
 
-    /// By how much each disturbed delivery moves the recall.
+    /// By how much each disturbed delivery changes the recall.
     pub fn moved(&self) -> [f64; 3] {
         let [in_order, disturbed @ ..] = self.caught;
         disturbed.map(|caught| share(caught, self.made) - share(in_order, self.made))

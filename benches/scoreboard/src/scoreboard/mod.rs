@@ -1,4 +1,4 @@
-//! The scoreboard: every figure that is published.
+//! The scoreboard: every published figure.
 
 mod cells;
 mod rates;
@@ -16,67 +16,62 @@ use crate::measure::harmless::{self, Harmless};
 use crate::measure::{Size, in_parallel};
 use crate::watch::Rival;
 
-/// Kinds that change for good in the middle of their life, or scan as an attacker does.
+/// Kinds that change for good in the middle of their life, or that scan as an attacker does.
 pub const CHANGES: [Kind; 3] = [Kind::New, Kind::PolicyChange, Kind::WeeklyScan];
 
-/// All of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scoreboard {
-    /// Name and version of this form.
+    /// Name and version of this format.
     pub schema: &'static str,
-    /// How large the corpus of each seed is.
+    /// Size of the corpus of each seed.
     pub size: Size,
-    /// What was measured at each seed.
+    /// Results for each seed.
     pub seeds: Vec<Seed>,
 }
 
-/// What was measured at one seed.
+/// Results for one seed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Seed {
-    /// The seed.
     pub seed: u64,
-    /// False alerts of each kind of harmless principals.
+    /// False alerts for each kind of harmless principals.
     pub harmless: Vec<HarmlessRow>,
     /// The same for all kinds together.
     pub all_harmless: HarmlessRow,
-    /// Rattle's from day 15 on, without the kinds of [`CHANGES`].
+    /// Rattle's false alerts from day 15 on, without the kinds of [`CHANGES`].
     pub without_changes: Rate,
-    /// What was noticed of each attack on each carrier.
+    /// Results of each attack on each carrier.
     pub attacks: Vec<Cell>,
-    /// The same for all quiet and all noisy carriers.
+    /// The same, summed over all quiet and over all noisy carriers.
     pub summed: Vec<Cell>,
-    /// What the attacker who knows everything gets through.
+    /// Results of the attacker who knows everything.
     pub attacker: Vec<HaulRow>,
-    /// What is noticed behind a job that floods.
+    /// Attacks noticed behind a job that floods its window.
     pub behind_a_flood: Vec<Masked>,
 }
 
-/// What one strategy gets through.
+/// Results of one strategy.
 #[derive(Clone, Debug, Serialize)]
 pub struct HaulRow {
-    /// Whose credentials.
     pub victim: Victim,
-    /// What is done with them.
     pub plan: Plan,
-    /// Secrets that the attacker knows the names of.
+    /// Number of secrets whose names the attacker knows.
     pub account: u32,
     /// Different secrets tried without an alert on the first day.
     pub first_day: u32,
     /// The same in 7, 30 and 60 days.
     pub secrets: [u32; 3],
-    /// The most secrets of one day that counted as new.
+    /// The highest number of secrets in one day that counted as new.
     pub most_counted_in_a_day: u32,
-    /// On which day an alert came all the same.
+    /// Day on which an alert was raised.
     pub noticed_on_day: Option<usize>,
-    /// On which day a window was full for the first time.
+    /// Day on which a window was full for the first time.
     pub full_on_day: Option<usize>,
-    /// Secrets until the end of each day.
+    /// Different secrets tried by the end of each day.
     #[serde(skip)]
     pub by_day: Vec<u32>,
 }
 
 impl Scoreboard {
-    /// Measures everything.
     pub fn measure(seeds: &[u64], size: Size) -> anyhow::Result<Self> {
         let seeds =
             seeds.iter().map(|seed| Seed::measure(*seed, size)).collect::<Result<_, _>>()?;
@@ -123,7 +118,7 @@ impl Seed {
                 by_day: haul.by_day,
             })
             .collect();
-        // A flood of thousands of calls takes its time.
+        // A flood has thousands of calls and takes long, so a small corpus has few.
         let (made, rates) = if size == Size::FULL { (40, 4) } else { (2, 2) };
         let floods: Vec<(u32, Attack)> = flood::RATES[..rates]
             .iter()
@@ -144,8 +139,8 @@ impl Seed {
         })
     }
 
-    /// The most that the attacker who knows everything gets through with such a plan, in the larger
-    /// account: after so many days, and how.
+    /// The best result of the attacker who knows everything with such a plan, in the larger account
+    /// after this many days, and the strategy that reached it.
     pub fn best(
         &self,
         account: u32,
@@ -154,7 +149,7 @@ impl Seed {
     ) -> Option<&HaulRow> {
         let place = MILESTONES.iter().position(|milestone| *milestone == days)?;
         let rows = self.attacker.iter().filter(|row| row.account == account && wanted(row.plan));
-        // Of equal ones the first.
+        // Of equal results the first is taken.
         rows.rev().max_by_key(|row| row.secrets[place])
     }
 }
@@ -177,7 +172,7 @@ fn harmless_rows(seed: u64, size: Size) -> anyhow::Result<(Vec<HarmlessRow>, Har
     Ok((rows.into(), all))
 }
 
-/// A share, as it is published.
+/// Rounds a share for publication.
 pub fn share(of: u32, all: u32) -> f64 {
     rounded(f64::from(of) / f64::from(all.max(1)))
 }
@@ -186,12 +181,12 @@ fn per_1000(alerts: f64, days: f64) -> f64 {
     rounded(if days > 0.0 { alerts * 1000.0 / days } else { 0.0 })
 }
 
-/// To four decimals: more would claim more than was measured.
+/// Four decimals; more would claim a precision that was not measured.
 fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
 
-/// Rivals with their places.
+/// Rivals with their indices.
 pub fn rivals() -> impl Iterator<Item = (usize, Rival)> {
     Rival::ALL.into_iter().enumerate()
 }

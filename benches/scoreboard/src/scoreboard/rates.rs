@@ -10,36 +10,35 @@ use crate::statistics::poisson_interval;
 /// False alerts of some harmless principals.
 #[derive(Clone, Debug, Serialize)]
 pub struct HarmlessRow {
-    /// Their kind, or "all".
+    /// The kind of the principals, or "all".
     pub kind: &'static str,
-    /// How many.
+    /// Number of principals.
     pub principals: u64,
-    /// Their denials.
+    /// Number of their denials.
     pub denials: u64,
-    /// Rattle's, while it learnt and from day 15 on.
+    /// Rattle's rates, while it learned and from day 15 on.
     pub learning: Rate,
-    /// From day 15 on.
+    /// Rattle's rate from day 15 on.
     pub learnt: Rate,
-    /// Of some of the principals from day 15 on, by delivery.
+    /// Rattle's rates from day 15 on by delivery, for some of the principals.
     pub deliveries: Vec<Rate>,
-    /// Each rival's, while it learnt and from day 15 on.
+    /// Each rival's rates, while it learned and from day 15 on.
     pub rivals: Vec<[RivalRate; 2]>,
 }
 
 /// Whether the detector has had two weeks to learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Not yet.
     Learning,
     /// From day 15 on.
     Learnt,
 }
 
 impl Phase {
-    /// Both, the one that lasts first.
+    /// Both phases, the longer one first.
     pub const ALL: [Self; 2] = [Self::Learnt, Self::Learning];
 
-    /// Name in tables.
+    /// The name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Learning => "day 1 to 14",
@@ -48,29 +47,27 @@ impl Phase {
     }
 }
 
-/// Alerts in some days.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Rate {
     /// Days that the principals existed.
     pub principal_days: f64,
     /// Alerts: low, medium, high.
     pub alerts: [u32; 3],
-    /// Alerts in 1,000 principal-days.
+    /// Alerts per 1,000 principal-days.
     pub per_1000: f64,
-    /// Its 95 % interval.
+    /// The 95 % interval of that rate.
     pub interval: (f64, f64),
-    /// Those of severity medium and high.
+    /// The rate of alerts of severity medium and high.
     pub medium_or_high_per_1000: f64,
-    /// Its 95 % interval.
+    /// The 95 % interval of that rate.
     pub medium_or_high_interval: (f64, f64),
 }
 
 /// Alerts of a rival.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct RivalRate {
-    /// Alerts.
     pub alerts: u32,
-    /// In 1,000 principal-days.
+    /// Alerts per 1,000 principal-days.
     pub per_1000: f64,
 }
 
@@ -95,7 +92,6 @@ impl HarmlessRow {
         }
     }
 
-    /// Rattle's false alerts in that phase.
     pub fn rate(&self, phase: Phase) -> &Rate {
         match phase {
             Phase::Learning => &self.learning,

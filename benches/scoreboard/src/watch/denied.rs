@@ -1,8 +1,8 @@
-//! 20 refused calls in 24 hours, for each principal.
+//! 20 denied calls in 24 hours, for each principal.
 //!
 //! Panther's rule `AWS.SecretsManager.RetrieveSecrets`: `GetSecretValue` with `AccessDenied`,
-//! threshold 20, deduplicated for 1,440 minutes. The day begins with the first call, and the alert
-//! of a day is its only one: its own deduplication.
+//! threshold 20, deduplicated for 1,440 minutes. A day begins with its first call and raises at
+//! most one alert, which is the rule's own deduplication.
 
 use super::Seen;
 
@@ -33,8 +33,8 @@ mod tests {
     fn the_twentieth_call_of_a_day_is_told_and_no_other() {
         let mut rule = Denied::default();
         let calls = (0..60).map(|hour| Seen { time: hour * 1800, secret: 1, session: 0 });
-        let told: Vec<i64> = calls.filter_map(|seen| rule.see(seen)).collect();
-        assert_eq!(told, [19 * 1800]);
+        let alerts: Vec<i64> = calls.filter_map(|seen| rule.see(seen)).collect();
+        assert_eq!(alerts, [19 * 1800]);
         let next_day = (0..20).map(|i| Seen { time: 96 * 1800 + i, secret: 1, session: 0 });
         assert_eq!(next_day.filter_map(|seen| rule.see(seen)).count(), 1);
     }

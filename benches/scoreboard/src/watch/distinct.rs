@@ -1,8 +1,8 @@
 //! 20 different secrets in 5 minutes, for each caller id.
 //!
-//! The threshold of Elastic's rule "AWS Secrets Manager Rapid Secrets Retrieval": 20 or more
-//! unique `request_parameters` by `user.id`, looked at every 5 minutes. That rule counts calls that
-//! succeed; here it counts those refused. The caller id of a role has its session in it.
+//! The threshold of Elastic's rule "AWS Secrets Manager Rapid Secrets Retrieval": 20 or more unique
+//! `request_parameters` by `user.id`, evaluated every 5 minutes. That rule counts calls that
+//! succeed; here it counts denied ones. The caller id of a role includes its session.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ const SECRETS: usize = 20;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Distinct {
-    /// Calls of the last 5 minutes, the oldest first, of all sessions.
+    /// Calls of the last 5 minutes in all sessions, the oldest first.
     recent: VecDeque<Seen>,
     episodes: BTreeMap<u32, Episode>,
 }
@@ -33,7 +33,7 @@ impl Distinct {
         secrets.sort_unstable();
         secrets.dedup();
         let hit = secrets.len() >= SECRETS;
-        (hit && self.episodes.entry(seen.session).or_default().tells(seen.time))
+        (hit && self.episodes.entry(seen.session).or_default().reports(seen.time))
             .then_some(seen.time)
     }
 }

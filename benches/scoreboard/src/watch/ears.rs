@@ -1,8 +1,8 @@
 //! EARS C2 on the denials of each day.
 //!
-//! The Early Aberration Reporting System of the CDC: the mean and the standard deviation of 7 days,
-//! 2 days before the one that is judged, and an alert above three deviations. A deviation below
-//! 0.5 counts as 0.5, as is advised for sparse counts; a day is judged when it is over.
+//! The Early Aberration Reporting System of the CDC: the mean and the standard deviation of 7 days
+//! that end 2 days before the judged day, and an alert above three deviations. A deviation below
+//! 0.5 counts as 0.5, which is the advice for sparse counts. A day is judged when it is over.
 
 use std::collections::VecDeque;
 
@@ -29,7 +29,7 @@ impl Ears {
         alert
     }
 
-    /// Judges the open day if it is over by then. Silent days are never told.
+    /// Judges the open day if it is over by then. A day without denials never raises an alert.
     pub(super) fn advance(&mut self, time: i64) -> Option<i64> {
         let open = self.open?;
         let day = time.div_euclid(DAY);
@@ -65,12 +65,12 @@ mod tests {
     #[test]
     fn a_day_far_above_the_week_before_is_told_when_it_is_over() {
         let mut rule = Ears::default();
-        let mut told = Vec::new();
+        let mut alerts = Vec::new();
         for day in 0..20 {
             for i in 0..if day == 15 { 8 } else { 2 } {
-                told.extend(rule.see(Seen { time: day * DAY + i, secret: 1, session: 0 }));
+                alerts.extend(rule.see(Seen { time: day * DAY + i, secret: 1, session: 0 }));
             }
         }
-        assert_eq!(told, [16 * DAY]);
+        assert_eq!(alerts, [16 * DAY]);
     }
 }

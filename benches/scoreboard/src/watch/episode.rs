@@ -1,8 +1,8 @@
-//! Which hits of a rule become alerts: the same for all rules, and the same as Rattle's.
+//! Which hits of a rule become alerts: the same for all rules as for Rattle.
 
 /// Seconds without a hit after which an episode is over.
 const QUIET: i64 = 3600;
-/// Seconds after which an episode that goes on is told again.
+/// Seconds after which an episode that continues is reported again.
 const REMINDER: i64 = 86_400;
 
 /// The hits of one rule for one principal.
@@ -13,15 +13,15 @@ pub(super) struct Episode {
 }
 
 impl Episode {
-    /// Notes a hit and says whether it is told.
-    pub(super) fn tells(&mut self, at: i64) -> bool {
+    /// Records a hit and returns whether it is reported.
+    pub(super) fn reports(&mut self, at: i64) -> bool {
         let open = self.hit.is_some_and(|hit| at - hit <= QUIET);
         self.hit = Some(at);
-        let tells = !open || self.alert.is_none_or(|alert| at - alert >= REMINDER);
-        if tells {
+        let reports = !open || self.alert.is_none_or(|alert| at - alert >= REMINDER);
+        if reports {
             self.alert = Some(at);
         }
-        tells
+        reports
     }
 }
 
@@ -33,8 +33,8 @@ mod tests {
     fn an_episode_is_told_when_it_begins_and_after_a_day() {
         let mut episode = Episode::default();
         let hits = (0..60).map(|half_hour| half_hour * 1800);
-        let told: Vec<i64> = hits.filter(|at| episode.tells(*at)).collect();
-        assert_eq!(told, [0, 86_400]);
-        assert!(episode.tells(59 * 1800 + QUIET + 1));
+        let reported: Vec<i64> = hits.filter(|at| episode.reports(*at)).collect();
+        assert_eq!(reported, [0, 86_400]);
+        assert!(episode.reports(59 * 1800 + QUIET + 1));
     }
 }

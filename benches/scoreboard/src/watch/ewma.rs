@@ -1,8 +1,9 @@
 //! A moving average of counts, and three standard deviations.
 //!
-//! What everybody writes first: an exponentially weighted mean and variance of the denials of each
-//! 5 minutes (alpha 0.1), empty ones included, and an alert at three deviations. The first window
-//! gives the first mean; a variance of nothing takes any rise for infinite, as the naive code does.
+//! The usual first attempt: an exponentially weighted mean and variance of the denials in each 5
+//! minutes (alpha 0.1), empty windows included, and an alert at three deviations. The first window
+//! gives the first mean. With a variance of zero any rise counts as infinite, as it does in naive
+//! code.
 
 use super::{Episode, Seen};
 
@@ -30,12 +31,12 @@ impl Ewma {
         self.count += 1;
         let count = f64::from(self.count);
         let hit = self.mean.is_some_and(|mean| count > mean + DEVIATIONS * self.variance.sqrt());
-        (hit && self.episode.tells(seen.time)).then_some(seen.time)
+        (hit && self.episode.reports(seen.time)).then_some(seen.time)
     }
 
     fn close(&mut self, windows: i64) {
         self.learn(f64::from(self.count));
-        // After so many silent windows nothing is left to forget.
+        // After this many silent windows nothing is left to forget.
         for _ in 1..windows.min(10_000) {
             self.learn(0.0);
         }

@@ -15,19 +15,17 @@ use serde::Serialize;
 use self::episode::Episode;
 pub use self::rattle::Rattle;
 
-/// One alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alert {
     /// When it is sent, in epoch seconds.
     pub at: i64,
-    /// How urgent it is, if the detector says so.
+    /// The severity, if the detector gives one.
     pub severity: Option<Severity>,
 }
 
-/// What a rule sees of a call.
+/// The facts of a call that a rule sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Event time.
     pub time: i64,
     /// Number of the secret.
     pub secret: u32,
@@ -41,7 +39,7 @@ pub struct Seen {
 pub enum Rival {
     /// 20 different secrets in 5 minutes.
     Distinct,
-    /// 20 refused calls in 24 hours.
+    /// 20 denied calls in 24 hours.
     Denied,
     /// The 99.5th percentile of 14 days.
     Percentile,
@@ -54,11 +52,10 @@ pub enum Rival {
 }
 
 impl Rival {
-    /// Each of them.
     pub const ALL: [Self; 6] =
         [Self::Distinct, Self::Denied, Self::Percentile, Self::Outlier, Self::Ewma, Self::Ears];
 
-    /// Name in tables.
+    /// The name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Distinct => "20 secrets / 5 min",
@@ -95,7 +92,7 @@ impl Rivals {
         ]
     }
 
-    /// The alert of what judges a window when it is over, if it is over by then.
+    /// The alerts of rivals that judge a window once it is over, if it is over by then.
     pub fn end(&mut self, time: i64) -> [Option<i64>; 6] {
         [None, None, None, None, None, self.ears.advance(time)]
     }

@@ -1,10 +1,11 @@
 //! One standard deviation above the mean of 15 days, for each principal.
 //!
-//! Sumo Logic's rule "Spike in AWS `AccessDenied` Events by assumedrole" (`OUTLIER-S00011`): baseline
-//! of 15 days, threshold 1 standard deviation, floor 1. Not published for that rule, and chosen here:
-//! hours as windows, as in its sister `OUTLIER-S00025`; only hours with an event make the mean, and
-//! the floor is the least count told, the kinder of two readings: over all hours, nearly any event
-//! of a seldom refused principal lies above one deviation.
+//! Sumo Logic's rule "Spike in AWS `AccessDenied` Events by assumedrole" (`OUTLIER-S00011`):
+//! baseline of 15 days, threshold 1 standard deviation, floor 1. Two choices are ours, since the
+//! rule's are not published. Windows are hours, as in the related rule `OUTLIER-S00025`. Only hours
+//! with an event enter the mean, and the floor is the lowest count that raises an alert. This is
+//! the more favourable of two readings: over all hours, nearly any event of a seldom denied
+//! principal lies above one deviation.
 
 use std::collections::VecDeque;
 
@@ -40,7 +41,7 @@ impl Outlier {
         self.count += 1;
         let is_learnt = hour - first >= HOURS && !self.closed.is_empty();
         let hit = is_learnt && self.count > FLOOR && f64::from(self.count) > self.bound;
-        (hit && self.episode.tells(seen.time)).then_some(seen.time)
+        (hit && self.episode.reports(seen.time)).then_some(seen.time)
     }
 
     fn close(&mut self, next: i64) {
@@ -64,14 +65,14 @@ mod tests {
     #[test]
     fn it_is_silent_for_fifteen_days_and_then_tells_one_deviation() {
         let mut rule = Outlier::default();
-        let mut told = Vec::new();
+        let mut alerts = Vec::new();
         for hour in 0..500 {
             let calls = if hour == 300 || hour == 400 { 20 } else { 4 + hour % 2 };
             for i in 0..calls {
                 let seen = Seen { time: hour * WINDOW + i * 60, secret: 1, session: 0 };
-                told.extend(rule.see(seen));
+                alerts.extend(rule.see(seen));
             }
         }
-        assert_eq!(told.first(), Some(&(400 * WINDOW + 5 * 60)), "{told:?}");
+        assert_eq!(alerts.first(), Some(&(400 * WINDOW + 5 * 60)), "{alerts:?}");
     }
 }

@@ -1,9 +1,9 @@
 //! Above the 99.5th percentile of the last 14 days, over 30 minutes, for each principal.
 //!
 //! Datadog's anomaly method: the upper bound is the 99.5th percentile of up to two weeks, and a
-//! value seen for the first time gets a learning period. Not published, and chosen here: buckets of
-//! 30 minutes, empty ones included; two weeks to learn; a signal as soon as a bucket holds more than
-//! the bound, and at least one more. Its seasons are not imitated.
+//! value seen for the first time gets a learning period. The rest is not published, and our choices
+//! are: buckets of 30 minutes, empty ones included; two weeks to learn; an alert as soon as a
+//! bucket exceeds the bound by at least one. Its seasonal models are not imitated.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use super::{Episode, Seen};
 
 const BUCKET: i64 = 1800;
 const BUCKETS: usize = 14 * 48;
-/// Of 672 buckets, the share above the percentile.
+/// The number of buckets above the percentile, out of 672.
 const ABOVE: usize = 3;
 
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,7 @@ impl Percentile {
         }
         self.count += 1;
         let hit = self.closed.len() >= BUCKETS && self.count > self.bound;
-        (hit && self.episode.tells(seen.time)).then_some(seen.time)
+        (hit && self.episode.reports(seen.time)).then_some(seen.time)
     }
 
     fn close(&mut self, next: i64) {
@@ -58,14 +58,14 @@ mod tests {
     #[test]
     fn it_is_silent_for_two_weeks_and_then_tells_more_than_ever() {
         let mut rule = Percentile::default();
-        let mut told = Vec::new();
+        let mut alerts = Vec::new();
         for bucket in 0..800 {
             let calls = if bucket == 100 || bucket == 750 { 9 } else { 2 };
             for i in 0..calls {
                 let seen = Seen { time: bucket * BUCKET + i, secret: 1, session: 0 };
-                told.extend(rule.see(seen));
+                alerts.extend(rule.see(seen));
             }
         }
-        assert_eq!(told, [750 * BUCKET + 2]);
+        assert_eq!(alerts, [750 * BUCKET + 2]);
     }
 }

@@ -1,4 +1,4 @@
-//! Rattle: the function's own path, with its state in memory and its default settings.
+//! Rattle: the code that the function runs, with its state in memory and its default settings.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,20 +16,19 @@ use rattle::text::Text;
 
 use super::Alert;
 
-/// Rattle, watching one principal.
 #[derive(Debug)]
 pub struct Rattle {
     engine: Engine<MemoryStore, LeftToCaller>,
 }
 
 impl Rattle {
-    /// One that knows nothing yet.
+    /// An instance without any state.
     pub fn new() -> anyhow::Result<Self> {
         let settings = Settings::read([])?;
         Ok(Self { engine: Engine::new(MemoryStore::default(), LeftToCaller, settings) })
     }
 
-    /// Another that knows what this one knows of the principal.
+    /// A copy that has this instance's state of the principal.
     #[must_use]
     pub fn fork(&self, key: &Text) -> Self {
         let settings = self.engine.settings().clone();
@@ -37,7 +36,7 @@ impl Rattle {
         Self { engine: Engine::new(store, LeftToCaller, settings) }
     }
 
-    /// What it knows of the principal.
+    /// The stored state of the principal.
     pub fn stored(&self, key: &Text) -> Option<StoredState> {
         self.engine.store().stored(key)
     }
@@ -50,15 +49,15 @@ impl Rattle {
         Ok(handled.map_err(|failed| failed.error)?)
     }
 
-    /// The alert that a denial raises which arrives at that time. A broken workload that was told
-    /// of is recorded and not sent: no alert.
+    /// The alert that a denial raises if it arrives at that time. A held finding is recorded but
+    /// not sent, so it gives no alert.
     pub fn see(&self, denial: &Denial, at: i64) -> anyhow::Result<Option<Alert>> {
         let finding = self.handle(denial, at)?.finding.filter(|finding| !finding.held);
         Ok(finding.map(|finding| Alert { at, severity: Some(finding.severity) }))
     }
 }
 
-/// The result of a future that waits for nothing, as all do over a store in memory.
+/// The result of a future that never waits, which is true of every future over the memory store.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());

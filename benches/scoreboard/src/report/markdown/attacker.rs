@@ -6,7 +6,7 @@ use crate::attacker::{ACCOUNTS, MILESTONES, Plan, Victim};
 use crate::flood;
 use crate::scoreboard::{HaulRow, Scoreboard, Seed};
 
-/// Plans, and whether a row is of it.
+/// Plans, and whether a row belongs to each.
 const PLANS: [fn(Plan) -> bool; 4] = [
     |plan| plan == Plan::FourADay,
     |plan| matches!(plan, Plan::Each(_)),

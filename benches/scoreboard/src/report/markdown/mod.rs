@@ -1,4 +1,4 @@
-//! The page.
+//! The scoreboard as a Markdown page.
 
 mod attacker;
 mod attacks;
@@ -16,7 +16,7 @@ use crate::attack::Attack;
 use crate::life::benign::Kind;
 use crate::scoreboard::{Phase, Scoreboard, Seed};
 
-/// All of it. Where one seed is shown, it is the first.
+/// The whole page. Where only one seed is shown, it is the first.
 pub(super) fn page(scoreboard: &Scoreboard, first: &Seed) -> String {
     let mut parts = vec![include_str!("../parts/head.md").to_owned(), goals_table(scoreboard)];
     parts.push(include_str!("../parts/alerts.md").to_owned());
