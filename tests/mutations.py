@@ -100,8 +100,8 @@ MUTATIONS = [
     Mutation(
         "close a window while a finding waits and another is due",
         "src/store/transition.rs",
-        "            if stored.outbox.is_some() {",
-        "            if stored.outbox.is_some() && stored.version == u64::MAX {",
+        "        if stored.outbox.is_some() {",
+        "        if stored.outbox.is_some() && stored.version == u64::MAX {",
     ),
     Mutation(
         "ask for a storm in the hour of the attempt",

@@ -233,6 +233,6 @@ fn check_stored(stored: &StoredState) {
             state.alerting = decision.alerting;
             check_rendering(&Finding::new(&state, report, denial, &POLICY));
         }
-        let _ = StoredState { state, ..stored.clone() }.renewed();
+        StoredState { state, ..stored.clone() }.renew();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::alerting::{AlertState, Episode, EpisodeTotals, LastSent, Reported};
 use super::assessment::{Assessment, Row};
-use super::policy::{ESCALATION, HELD_WINDOWS, Policy, Severity};
+use super::policy::{ESCALATION, HELD_WINDOWS, PerScale, Policy, Severity};
 use super::severity::severity;
 use super::state::PrincipalState;
 use super::window::{Scale, Signal, Window};
@@ -52,7 +52,17 @@ pub fn decide(
 /// Decides about a state whose open window is about to close. The delivery that should have
 /// reported it may have crashed before it did.
 pub fn decide_at_close(state: &PrincipalState, policy: &Policy) -> Decision {
-    let names_a_new_secret = state.new_secrets()[Scale::FiveMinutes] > 0;
+    // Most windows close below every floor, and need no assessment.
+    let new_secrets = state.new_secrets();
+    let reaches = |floor: &PerScale<u32>, counts: &[u32; 3]| {
+        floor.iter().zip(counts).any(|(floor, count)| count >= floor)
+    };
+    if !reaches(&policy.denials.floor, &state.denials)
+        && !reaches(&policy.secrets.floor, &new_secrets)
+    {
+        return Decision::nothing(state);
+    }
+    let names_a_new_secret = new_secrets[Scale::FiveMinutes] > 0;
     decide_on(state, &Assessment::of(state, policy), names_a_new_secret, policy)
 }
 

@@ -82,8 +82,11 @@ impl Store for MemoryStore {
     ) -> Result<Received, Infallible> {
         let mut states = self.states.borrow_mut();
         let key = delivery.denial.principal().key();
-        let Transition { stored, outcome, .. } =
-            Transition::new(states.remove(key), delivery, policy);
+        if let Some(stored) = states.get_mut(key) {
+            let (outcome, _) = Transition::apply(stored, delivery, policy);
+            return Ok(Received { stored: stored.clone(), outcome });
+        }
+        let Transition { stored, outcome, .. } = Transition::first(delivery);
         states.insert(key.clone(), stored.clone());
         Ok(Received { stored, outcome })
     }

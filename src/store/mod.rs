@@ -41,7 +41,7 @@ pub struct StoredState {
 impl StoredState {
     /// The state of a principal that was not known before.
     pub fn opened_by(denial: &Denial) -> Self {
-        Self {
+        let mut stored = Self {
             key: denial.principal().key().clone(),
             state: PrincipalState::opened_by(denial),
             version: 0,
@@ -49,8 +49,9 @@ impl StoredState {
             muted_until: 0,
             suppressed: 0,
             expires_at: 0,
-        }
-        .renewed()
+        };
+        stored.renew();
+        stored
     }
 
     /// Whether retention has passed.
@@ -64,11 +65,10 @@ impl StoredState {
         self.suppressed += u64::from(disposition == Disposition::RateLimited);
     }
 
-    /// With the time of expiry that its newest window gives.
-    #[must_use]
-    pub fn renewed(self) -> Self {
+    /// Sets the time of expiry that its newest window gives.
+    pub fn renew(&mut self) {
         let start = self.state.window.start_on(Scale::FiveMinutes);
-        Self { expires_at: start + RETENTION_DAYS * SECONDS_PER_DAY, ..self }
+        self.expires_at = start + RETENTION_DAYS * SECONDS_PER_DAY;
     }
 }
 

@@ -28,50 +28,79 @@ pub enum Change {
 impl Transition {
     /// `found` is the state that is stored, if there is one.
     pub fn new(found: Option<StoredState>, delivery: &Delivery<'_>, policy: &Policy) -> Self {
-        match found.filter(|stored| !stored.is_expired(delivery.arrived)) {
+        match found {
             None => Self::first(delivery),
-            Some(stored) if stored.state.is_opened_by(delivery.denial) => {
-                Self::newer_window(stored, delivery, policy)
+            Some(mut stored) => {
+                let (outcome, change) = Self::apply(&mut stored, delivery, policy);
+                Self { stored, outcome, change }
             }
-            Some(stored) => Self::in_open_window(stored, delivery),
+        }
+    }
+
+    /// Changes the stored state in place.
+    pub fn apply(
+        stored: &mut StoredState,
+        delivery: &Delivery<'_>,
+        policy: &Policy,
+    ) -> (Outcome, Change) {
+        if stored.is_expired(delivery.arrived) {
+            let Self { stored: first, outcome, change } = Self::first(delivery);
+            *stored = first;
+            return (outcome, change);
+        }
+        if stored.state.is_opened_by(delivery.denial) {
+            newer_window(stored, delivery, policy)
+        } else {
+            count(stored, delivery)
         }
     }
 
     /// Counts in the window that is open, whatever window the denial belongs to.
     pub fn in_open_window(mut stored: StoredState, delivery: &Delivery<'_>) -> Self {
-        let outcome = stored.state.receive_in_open_window(delivery);
-        let counted = outcome == Outcome::Counted;
-        stored.version += u64::from(counted);
-        let change = if counted { Change::Count } else { Change::Nothing };
+        let (outcome, change) = count(&mut stored, delivery);
         Self { stored, outcome, change }
     }
 
     /// The state of a principal that was not known, or not any more.
-    fn first(delivery: &Delivery<'_>) -> Self {
+    pub fn first(delivery: &Delivery<'_>) -> Self {
         let mut stored = StoredState { version: 1, ..StoredState::opened_by(delivery.denial) };
         let outcome = stored.state.receive_in_open_window(delivery);
         Self { stored, outcome, change: Change::Replace { version: None } }
     }
+}
 
-    /// Before a window closes, a report that is still due in it is leased: the delivery that
-    /// should have made it may have died, or is about to find the window closed. While another
-    /// finding waits in the outbox, that cannot be, and the window stays open.
-    fn newer_window(mut stored: StoredState, delivery: &Delivery<'_>, policy: &Policy) -> Self {
-        let decision = decide_at_close(&stored.state, policy);
-        if let Some(report) = &decision.report {
-            if stored.outbox.is_some() {
-                return Self::in_open_window(stored, delivery);
-            }
-            stored.state.alerting = decision.alerting;
-            stored.outbox = Some(Outbox {
-                finding: Finding::new(&stored.state, report, delivery.denial, policy),
-                owner: Some(delivery.denial.digest()),
-                leased_at: delivery.arrived.as_second(),
-            });
-        }
-        let version = Some(stored.version);
-        let outcome = stored.state.receive(delivery, policy);
-        let stored = StoredState { version: stored.version + 1, ..stored.renewed() };
-        Self { stored, outcome, change: Change::Replace { version } }
+fn count(stored: &mut StoredState, delivery: &Delivery<'_>) -> (Outcome, Change) {
+    let outcome = stored.state.receive_in_open_window(delivery);
+    if outcome != Outcome::Counted {
+        return (outcome, Change::Nothing);
     }
+    stored.version += 1;
+    (outcome, Change::Count)
+}
+
+/// Before a window closes, a report that is still due in it is leased: the delivery that should
+/// have made it may have died, or is about to find the window closed. While another finding
+/// waits in the outbox, that cannot be, and the window stays open.
+fn newer_window(
+    stored: &mut StoredState,
+    delivery: &Delivery<'_>,
+    policy: &Policy,
+) -> (Outcome, Change) {
+    let decision = decide_at_close(&stored.state, policy);
+    if let Some(report) = &decision.report {
+        if stored.outbox.is_some() {
+            return count(stored, delivery);
+        }
+        stored.state.alerting = decision.alerting;
+        stored.outbox = Some(Outbox {
+            finding: Finding::new(&stored.state, report, delivery.denial, policy),
+            owner: Some(delivery.denial.digest()),
+            leased_at: delivery.arrived.as_second(),
+        });
+    }
+    let version = Some(stored.version);
+    let outcome = stored.state.receive(delivery, policy);
+    stored.version += 1;
+    stored.renew();
+    (outcome, Change::Replace { version })
 }

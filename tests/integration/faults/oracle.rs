@@ -274,7 +274,7 @@ impl<'a> Oracle<'a> {
             self.fault(format!("{key}: {} is counted twice", denial.event_id()));
         }
         expected.version += 1;
-        let expected = expected.renewed();
+        expected.renew();
         if expected != stored {
             self.fault(format!(
                 "{key}: what is stored is not what the core says: {stored:?}\n  instead of {expected:?}"
