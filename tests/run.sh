@@ -70,7 +70,7 @@ step "fuzzing, shortly"
 fuzz/run.sh "${RATTLE_TEST_FUZZ_SECONDS:-20}" || [ $? -eq 77 ]
 
 step "the benchmark runs"
-python3 -B benches/replay/bench.py --quick
-python3 -B benches/replay/scale.py --quick
+python3 -B benches/replay/bench.py --quick --rattle "$target/release/rattle"
+python3 -B benches/replay/scale.py --quick --rattle "$target/release/rattle"
 
 step "all checks passed"
