@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::detection::window::{SECONDS_PER_DAY, SECONDS_PER_WEEK};
-use crate::disposition::Disposition;
+use crate::disposition::{Disposition, Dispositions};
 use crate::text::Text;
 
 /// 1970-01-05, in epoch seconds.
@@ -64,17 +64,17 @@ pub struct Listing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeeklyDigest {
     week: Week,
-    by_disposition: [u64; LISTED.len()],
+    dispositions: Dispositions,
     principals: BTreeMap<Text, Listing>,
     /// At least so many denials were ignored, by entry of `RATTLE_IGNORE`.
     ignored: BTreeMap<Text, u64>,
 }
 
 impl WeeklyDigest {
-    pub const fn of(week: Week) -> Self {
+    pub fn of(week: Week) -> Self {
         Self {
             week,
-            by_disposition: [0; LISTED.len()],
+            dispositions: Dispositions::default(),
             principals: BTreeMap::new(),
             ignored: BTreeMap::new(),
         }
@@ -88,7 +88,7 @@ impl WeeklyDigest {
         time: i64,
         what: Text,
     ) {
-        self.by_disposition[disposition as usize] += 1;
+        self.dispositions.record(disposition);
         let listing = self.principals.entry(principal).or_insert_with(|| Listing {
             findings: 0,
             last_at: time,
@@ -105,7 +105,7 @@ impl WeeklyDigest {
     }
 
     pub fn findings(&self, disposition: Disposition) -> u64 {
-        self.by_disposition[disposition as usize]
+        self.dispositions.count(disposition).into()
     }
 
     pub const fn week(&self) -> Week {
